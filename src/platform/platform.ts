@@ -1,0 +1,13 @@
+/** The four ports a program runs on. `platform/node` is the real one, `testing` simulates one per host. */
+
+import type { Clock } from './clock.ts'
+import type { Network } from './network.ts'
+import type { Random } from './random.ts'
+
+export interface Platform {
+  readonly clock: Clock
+  readonly random: Random
+  readonly network: Network
+  /** What the system calls this machine: the default display name. */
+  readonly hostName: string
+}

@@ -1,0 +1,1 @@
+// Replaced by the guard against packets that leave the machine.
