@@ -1,0 +1,139 @@
+/** What `join` and `discover` take, with every default; checked and filled here once, so that inside all is complete. */
+
+import type { Identity } from '../identity/identity.ts'
+import type { Platform } from '../platform/platform.ts'
+
+/** Any value that JSON can carry. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
+
+/** A way of finding peers: `'mdns'` is multicast DNS with DNS-SD (RFC 6762, 6763). */
+export type DiscoveryMethod = 'mdns'
+
+export interface InterfaceChoice {
+  /** Use just these, by name; `*` stands for any characters: `['eth0', 'wl*']`. Overrides the ranked choice. */
+  readonly include?: readonly string[]
+  /** Never use these. */
+  readonly exclude?: readonly string[]
+}
+
+export interface JoinOptions {
+  /**
+   * Display name, 1 to 63 bytes of UTF-8. A label for people, not unique.
+   * @default the host name
+   */
+  readonly name?: string
+  /**
+   * Who this peer is. The id of a peer is its public key.
+   * @default a fresh identity for this room
+   */
+  readonly identity?: Identity
+  /**
+   * Public data: in the advert, readable by everybody before connecting. At most 400 bytes of JSON. `room.setInfo()`
+   * changes it later.
+   */
+  readonly info?: Json
+  /** Any JSON up to 16 KiB, sent encrypted and only to peers that connect: their `peer.hello`. */
+  readonly hello?: Json
+  /** Closes the group: only holders of the same secret connect. 1 to 1,024 bytes of UTF-8. */
+  readonly secret?: string
+  /**
+   * Decides who may connect. Called for every peer, whoever dialled; not for those that `room.connect` asked for.
+   * @default everybody
+   */
+  readonly admit?: Admit
+  /**
+   * Most peers connected at a time. Further ones are refused with the reason `full`.
+   * @default Infinity, up to MAX_PEERS in docs/limits.md
+   */
+  readonly maxPeers?: number
+  /**
+   * False: browse and connect, but do not advertise. `room.visible` changes it later.
+   * @default true
+   */
+  readonly visible?: boolean
+  /**
+   * The ways to look for peers; `[]` for none: only `connect` and `peers`.
+   * @default all that work without the Internet
+   */
+  readonly discovery?: readonly DiscoveryMethod[]
+  /** Known addresses, `'ip:port'` or `'host:port'`, tried and re-tried while nobody there is connected. */
+  readonly peers?: readonly string[]
+  /** Which interfaces to use. @default a ranked choice: wired and wireless; loopback where there is nothing else */
+  readonly interfaces?: InterfaceChoice
+  /** Where to listen for peers. @default { host: '::', port: 0 } (any free port, both families) */
+  readonly listen?: { readonly host?: string; readonly port?: number }
+  /** The platform to run on, for example a simulated one from `earshot/testing`. @default this machine */
+  readonly network?: Platform
+  /** Aborting leaves the room, at once. */
+  readonly signal?: AbortSignal
+}
+
+/** Somebody who wants to connect. */
+export interface Caller {
+  /** Proven by the handshake. */
+  readonly id: string
+  readonly name: string
+  readonly info: Json | undefined
+  readonly hello: Json | undefined
+  /** `'ip:port'` of the connection. */
+  readonly address: string
+  accept(): Admission
+  /**
+   * @param reason a code for the other program, 1 to 64 bytes: its error's `reason`
+   * @param options `retryAfterMs`: how long the other side should not try again. @default 60_000
+   */
+  deny(reason: string, options?: { readonly retryAfterMs?: number }): Admission
+}
+
+export interface Admission {
+  readonly accepted: boolean
+  readonly reason: string
+  readonly retryAfterMs: number
+}
+
+export type Admit = (caller: Caller) => Admission | Promise<Admission>
+
+export type Delivery = 'reliable'
+
+export interface SendOptions {
+  /** One peer, several, or everybody. @default everybody in the room */
+  readonly to?: PeerRef | readonly PeerRef[]
+  /** @default 'reliable': exactly once, in order */
+  readonly delivery?: Delivery
+  /** Wait until every receiving application has it. @default false */
+  readonly receipt?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface AskOptions {
+  /** @default 2_000 */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface ConnectOptions {
+  /** @default 10_000 */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+/** A peer object, its id, or its name where that is unique among those connected. */
+export type PeerRef = string | { readonly id: string }
+
+export type PeerState = 'here' | 'quiet' | 'away' | 'gone'
+
+export interface PeerPath {
+  readonly kind: 'lan' | 'direct' | 'relay' | 'memory'
+  readonly transport: 'tcp'
+  /** `'ip:port'` */
+  readonly local: string
+  /** `'ip:port'` */
+  readonly remote: string
+  /** The name of the local interface, where it is known. */
+  readonly interface: string | undefined
+  /** Smoothed round trip in milliseconds; undefined before the first was measured. */
+  readonly rttMs: number | undefined
+}
+
+export type GoneCode = 'closed' | 'kicked' | 'lost' | 'restarted'
+
