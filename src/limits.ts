@@ -24,3 +24,74 @@ export const MAX_HANDSHAKE_MESSAGE_BYTES = 1_024
 export const HANDSHAKE_TIMEOUT_MS = 5_000
 /** Half-open connections a room holds at a time; the next one is closed at once with the alert `busy`. */
 export const MAX_HALF_OPEN_CONNECTIONS = 128
+
+// Keys and records ----------------------------------------------------------------------------------------------------
+
+/** Records sealed with one key. Years at full speed, and far from 2^53, where a counter would stop counting exactly. */
+export const MAX_RECORDS_PER_KEY = 281_474_976_710_656
+/** Room secrets, in UTF-8: longer than anybody types, and short enough to hash at once. */
+export const MAX_SECRET_BYTES = 1_024
+/** Identity proofs a room remembers as verified, the oldest forgotten first: dialling a known peer again is cheaper. */
+export const MAX_CACHED_PROOFS = 1_024
+
+// Sessions ------------------------------------------------------------------------------------------------------------
+
+/** Longest reliable message, question or answer, encoded. What is larger is a file or a stream. */
+export const MAX_MESSAGE_BYTES = 16_777_216
+/** Frames longer than this are cut into fragments, so that others pass between them. */
+export const MAX_WHOLE_FRAME_BYTES = 16_384
+/** Credit a session gives at its start for messages, and as much again for questions and answers. */
+export const INITIAL_CREDIT_BYTES = 1_048_576
+/** Frames waiting for credit in one session; beyond it `send` rejects with `limit-reached`: await `send`. */
+export const MAX_SEND_QUEUE_BYTES = 67_108_864
+/** Bytes of unfinished large messages in one room; beyond it the session which asks for more ends. */
+export const MAX_REASSEMBLY_BYTES = 268_435_456
+/** Different names of channels and questions in one direction of one session. */
+export const MAX_LABELS = 1_024
+/** A channel's or question's name, in UTF-8. */
+export const MAX_LABEL_BYTES = 128
+/** Questions of one peer being answered at a time; the next one is answered with `limit-reached`. */
+export const MAX_OPEN_QUESTIONS = 4_096
+/** Text that says why: reasons of goodbyes, refusals and failed answers, in UTF-8. */
+export const MAX_REASON_BYTES = 512
+/** Silence after which a peer is asked for a sign of life. */
+export const HEARTBEAT_MS = 2_000
+/** Silence after which a peer is `quiet`; with the tick of one second it is told within 5 s. */
+export const QUIET_AFTER_MS = 4_000
+/** Silence after which the path counts as broken. */
+export const LOST_AFTER_MS = 12_000
+/** How long `close()` waits for queues to empty and for the other side to hang up. */
+export const CLOSE_TIMEOUT_MS = 1_000
+
+// Multicast DNS and DNS-SD ----------------------------------------------------------------------------------------------
+
+/** RFC 6762 section 17: no multicast DNS packet is longer, IP and UDP headers included. */
+export const MAX_MDNS_PACKET_BYTES = 9_000
+/** What is sent: fits one Ethernet frame behind the headers of IPv6 and UDP (RFC 6762 section 17). */
+export const MDNS_PAYLOAD_BYTES = 1_440
+/** Entries of one packet; a packet of 9,000 bytes with compressed names has about 300 of them. */
+export const MAX_MDNS_ENTRIES = 512
+/** Compression pointers followed in one name; honest names have one or two. */
+export const MAX_NAME_POINTERS = 16
+/** Packets handled per second on one interface and family; what is above is dropped unread. */
+export const MAX_MDNS_PACKETS_PER_SECOND = 2_000
+/** Records remembered per interface and family; further ones are not taken until others expire. */
+export const MAX_CACHED_RECORDS = 8_192
+/** Of these, from one source address: one liar cannot fill the cache alone. */
+export const MAX_CACHED_RECORDS_PER_SOURCE = 4_096
+/** Service instances under one type (PTR records of one name); as many peers a room can hear of. */
+export const MAX_CACHED_POINTERS_PER_NAME = 1_024
+/** Records of one name and any other type: a host with more addresses than this keeps the first. */
+export const MAX_CACHED_RECORDS_PER_SET = 16
+/** A record is believed at most this long whatever its TTL says: the TTL that RFC 6762 section 10 recommends. */
+export const MAX_RECORD_TTL_SECONDS = 4_500
+/** Queriers whose known answers are gathered at a time (RFC 6762 section 7.2). */
+export const MAX_TRUNCATED_QUERIERS = 64
+/** Known answers gathered from one querier. */
+export const MAX_KNOWN_ANSWERS = 4_096
+/** Answers that wait for their moment on one interface and family. */
+export const MAX_PENDING_ANSWERS = 1_024
+/** Bytes of a TXT record (RFC 6763 section 6.2: larger ones do not fit one packet). */
+export const MAX_TXT_BYTES = 1_300
+/** Addresses listed for one service instance. */
+export const MAX_INSTANCE_ADDRESSES = 32

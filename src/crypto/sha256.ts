@@ -1,0 +1,17 @@
+/** SHA-256 (FIPS 180-4) and HKDF with it (RFC 5869). */
+
+import { createHash, hkdfSync } from 'node:crypto'
+
+export const SHA256_BYTES = 32
+
+/** The hash of the parts one behind the other. */
+export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
+  const hash = createHash('sha256')
+  for (const part of parts) hash.update(part)
+  return hash.digest()
+}
+
+/** `length` bytes derived from `inputKey`: HKDF-Extract with `salt`, then HKDF-Expand with `info`. */
+export function hkdfSha256(inputKey: Uint8Array, salt: Uint8Array, info: Uint8Array, length: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', inputKey, salt, info, length))
+}
