@@ -1,0 +1,42 @@
+/**
+ * Which interfaces a program uses: those on which other devices can be. Docker's bridges, those of virtual machines and
+ * VPN tunnels are left out, because hundreds of containers or the whole company are not "around you".
+ *
+ * Loopback is used only where there is nothing else. Programs on one machine hear each other on every interface anyway,
+ * since the system loops multicast back.
+ */
+
+import type { NetworkInterface } from './network.ts'
+
+export interface InterfaceChoice {
+  /** Exactly these instead of the choice made here. Names, or patterns with `*` and `?`. */
+  readonly include?: readonly string[]
+  /** Not these, whatever they are. Names, or patterns with `*` and `?`: `['docker*']`. */
+  readonly exclude?: readonly string[]
+}
+
+/** The interfaces to use of those there are, in their order. Down ones and those without an address never are. */
+export function defaultInterfaces(
+  interfaces: readonly NetworkInterface[],
+  { include, exclude = [] }: InterfaceChoice = {},
+): readonly NetworkInterface[] {
+  const usable = interfaces.filter(
+    ({ name, isUp, addresses }) => isUp && addresses.length > 0 && !matches(name, exclude),
+  )
+  if (include) return usable.filter(({ name }) => matches(name, include))
+  const multicast = usable.filter(({ supportsMulticast }) => supportsMulticast)
+  const lan = multicast.filter(({ kind }) => kind === 'wired' || kind === 'wireless')
+  return lan.length > 0 ? lan : multicast.filter(({ kind }) => kind === 'loopback')
+}
+
+function matches(name: string, patterns: readonly string[]): boolean {
+  return patterns.some(pattern => patternToRegExp(pattern).test(name))
+}
+
+function patternToRegExp(pattern: string): RegExp {
+  const source = pattern
+    .replace(/[\\^$.+()[\]{}|]/g, '\\$&')
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.')
+  return new RegExp(`^${source}$`)
+}

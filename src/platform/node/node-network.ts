@@ -1,0 +1,57 @@
+/** The network port on Node: TCP, UDP, interfaces, and the system's resolver. */
+
+import { lookup } from 'node:dns/promises'
+import { isIP } from 'node:net'
+import type {
+  Network,
+  NetworkInterface,
+  SocketAddress,
+  TcpConnection,
+  TcpConnectOptions,
+  TcpListener,
+  TcpListenOptions,
+  UdpHandlers,
+  UdpOptions,
+  UdpSocket,
+} from '../network.ts'
+import { InterfaceWatcher } from './interface-watcher.ts'
+import { nodeError } from './node-error.ts'
+import { systemInterfaces } from './node-interfaces.ts'
+import { connectTcp, listenTcp } from './node-tcp.ts'
+import { openUdp } from './node-udp.ts'
+import { unmapped } from './socket-address.ts'
+
+export class NodeNetwork implements Network {
+  readonly #watcher = new InterfaceWatcher(systemInterfaces)
+
+  interfaces(): readonly NetworkInterface[] {
+    return systemInterfaces()
+  }
+
+  watchInterfaces(onChange: () => void): () => void {
+    return this.#watcher.watch(onChange)
+  }
+
+  openUdp(options: UdpOptions, handlers: UdpHandlers): Promise<UdpSocket> {
+    return openUdp(options, handlers, systemInterfaces)
+  }
+
+  listenTcp(options: TcpListenOptions, onConnection: (connection: TcpConnection) => void): Promise<TcpListener> {
+    return listenTcp(options, onConnection)
+  }
+
+  connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection> {
+    return connectTcp(remote, options)
+  }
+
+  async lookup(host: string): Promise<readonly string[]> {
+    // A zone would not survive the resolver.
+    if (isIP(host)) return [unmapped(host)]
+    try {
+      const found = await lookup(host, { all: true, verbatim: true })
+      return [...new Set(found.map(({ address }) => unmapped(address)))]
+    } catch (error) {
+      throw nodeError(error, `cannot resolve ${host}`, 'unreachable')
+    }
+  }
+}

@@ -1,0 +1,20 @@
+/** The platform that programs run on unless a test gives them another one. */
+
+import { hostname } from 'node:os'
+import type { Platform } from '../platform.ts'
+import { NodeClock } from './node-clock.ts'
+import { NodeNetwork } from './node-network.ts'
+import { NodeRandom } from './node-random.ts'
+
+let platform: Platform | undefined
+
+/** One for the whole process: all rooms share the pool of random bytes and the watch over the interfaces. */
+export function nodePlatform(): Platform {
+  platform ??= {
+    clock: new NodeClock(),
+    random: new NodeRandom(),
+    network: new NodeNetwork(),
+    hostName: hostname().replace(/\.local$/, ''),
+  }
+  return platform
+}

@@ -1,0 +1,213 @@
+/**
+ * TCP on `node:net`. Bytes reach the handlers as the system delivered them. A process may hold thousands of idle
+ * connections, so a connection is one object beside its socket: the listeners are shared functions that find it there.
+ */
+
+import { createServer, Socket } from 'node:net'
+import { EarshotError } from '../../errors.ts'
+import type {
+  SocketAddress,
+  TcpConnection,
+  TcpConnectOptions,
+  TcpHandlers,
+  TcpListener,
+  TcpListenOptions,
+} from '../network.ts'
+import { nodeError, systemCodeOf } from './node-error.ts'
+import { formatSocketAddress, unmapped } from './socket-address.ts'
+
+/** About one record is queued behind the kernel's own buffer: an urgent frame waits for no more than that. */
+const SEND_BUFFER_BYTES = 65_536
+const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, highWaterMark: SEND_BUFFER_BYTES }
+
+export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection> {
+  const { timeoutMs, signal } = options
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted) return reject(signal.reason)
+    const target = formatSocketAddress(remote)
+    const socket = new Socket(SOCKET_OPTIONS)
+    const timer = setTimeout(() => fail(connectTimeout(target, timeoutMs)), timeoutMs)
+    const onAbort = () => fail(signal?.reason)
+    const onError = (error: Error) => fail(nodeError(error, `cannot connect to ${target}`, 'unreachable'))
+
+    const settle = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+      socket.off('error', onError)
+    }
+    const fail = (reason: unknown) => {
+      settle()
+      socket.on('error', ignore).destroy()
+      reject(reason)
+    }
+    signal?.addEventListener('abort', onAbort)
+    socket.on('error', onError)
+    socket.once('connect', () => {
+      settle()
+      const connection = openConnection(socket)
+      if (connection) resolve(connection)
+      else reject(new EarshotError('lost', `the connection to ${target} broke as soon as it stood`))
+    })
+    try {
+      // An address needs no resolver, and must not wait for one.
+      socket.connect({ host: remote.address, port: remote.port, noDelay: true, lookup: literal })
+    } catch (error) {
+      onError(error as Error)
+    }
+  })
+}
+
+export async function listenTcp(
+  options: TcpListenOptions,
+  onConnection: (connection: TcpConnection) => void,
+): Promise<TcpListener> {
+  try {
+    return await listen(options, onConnection)
+  } catch (error) {
+    if (options.host !== '::' || !isWithoutIpv6(error)) throw error
+    return listen({ ...options, host: '0.0.0.0' }, onConnection)
+  }
+}
+
+function listen(
+  { host, port }: TcpListenOptions,
+  onConnection: (connection: TcpConnection) => void,
+): Promise<TcpListener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer(SOCKET_OPTIONS, socket => {
+      const connection = openConnection(socket)
+      if (connection) onConnection(connection)
+    })
+    const onError = (error: Error) =>
+      reject(nodeError(error, `cannot listen on ${formatSocketAddress({ address: host, port })}`, 'no-network'))
+    server.once('error', onError)
+    server.listen({ host, port, exclusive: true }, () => {
+      // An accept that fails, for want of file descriptors, costs the caller its connection, not us the listener.
+      server.off('error', onError).on('error', ignore)
+      const bound = server.address() as { address: string; port: number }
+      const local = { address: bound.address, port: bound.port }
+      // The port is free as soon as the handle is closed; Node's callback would wait for every connection to end.
+      const close = async () => void server.close()
+      resolve({ local, close })
+    })
+  })
+}
+
+/** A connection for a socket that is connected, or `undefined` where the other side has already reset it. */
+function openConnection(socket: Socket): TcpConnection | undefined {
+  const { localAddress, localPort, remoteAddress, remotePort } = socket
+  socket.on('error', onSocketError)
+  if (
+    localAddress === undefined ||
+    localPort === undefined ||
+    remoteAddress === undefined ||
+    remotePort === undefined
+  ) {
+    socket.destroy()
+    return undefined
+  }
+  const local = { address: unmapped(localAddress), port: localPort }
+  const remote = { address: unmapped(remoteAddress), port: remotePort }
+  return new NodeTcpConnection(socket as OwnedSocket, local, remote)
+}
+
+interface OwnedSocket extends Socket {
+  owner?: NodeTcpConnection
+}
+
+class NodeTcpConnection implements TcpConnection {
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  readonly #socket: OwnedSocket
+  handlers: TcpHandlers | undefined
+  error: EarshotError | undefined
+
+  constructor(socket: OwnedSocket, local: SocketAddress, remote: SocketAddress) {
+    this.local = local
+    this.remote = remote
+    this.#socket = socket
+    socket.owner = this
+  }
+
+  start(handlers: TcpHandlers): void {
+    const socket = this.#socket
+    this.handlers = handlers
+    socket.on('end', onSocketEnd).on('drain', onSocketDrain).on('close', onSocketClose)
+    // What happened before is told now, but not within `start`. Data has waited in the socket: reading begins here.
+    if (socket.closed) process.nextTick(() => onSocketClose.call(socket))
+    else if (socket.readableEnded) process.nextTick(() => onSocketEnd.call(socket))
+    socket.on('data', onSocketData)
+  }
+
+  write(bytes: Uint8Array): boolean {
+    // After `end` or the end of the socket bytes go nowhere; `onClose` tells, waiting for `onDrain` would be for ever.
+    return !this.#socket.writable || this.#socket.write(bytes)
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  end(): void {
+    this.#socket.end()
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+  }
+}
+
+function onSocketData(this: OwnedSocket, bytes: Uint8Array): void {
+  // A stream may hand out what it had buffered even after `destroy`.
+  if (!this.destroyed) this.owner?.handlers?.onData(bytes)
+}
+
+function onSocketDrain(this: OwnedSocket): void {
+  this.owner?.handlers?.onDrain()
+}
+
+function onSocketEnd(this: OwnedSocket): void {
+  if (!this.destroyed) this.owner?.handlers?.onEnd()
+}
+
+/** Node always follows an 'error' by a 'close'; here it only has to be remembered, and must have a listener. */
+function onSocketError(this: OwnedSocket, error: Error): void {
+  const { owner } = this
+  if (owner) owner.error = connectionError(error, owner.remote)
+}
+
+function onSocketClose(this: OwnedSocket): void {
+  const { owner } = this
+  if (!owner?.handlers) return
+  const { handlers, error } = owner
+  owner.handlers = undefined
+  handlers.onClose(error)
+}
+
+function connectionError(error: Error, remote: SocketAddress): EarshotError {
+  const attempt = `the connection to ${formatSocketAddress(remote)} broke`
+  // The kernel's retransmissions gave up: for a connection that stood, that is a loss and not a question of patience.
+  if (systemCodeOf(error) === 'ETIMEDOUT') return new EarshotError('lost', `${attempt}: ETIMEDOUT`, { cause: error })
+  return nodeError(error, attempt, 'lost')
+}
+
+function connectTimeout(target: string, timeoutMs: number): EarshotError {
+  return new EarshotError('timeout', `cannot connect to ${target}: no answer within ${timeoutMs} ms`, {
+    hint: 'The machine may be off or asleep, or a firewall drops the packets.',
+  })
+}
+
+function isWithoutIpv6(error: unknown): boolean {
+  const systemCode = error instanceof EarshotError ? systemCodeOf(error.cause) : undefined
+  return systemCode === 'EAFNOSUPPORT' || systemCode === 'EADDRNOTAVAIL' || systemCode === 'EINVAL'
+}
+
+function literal(host: string): never {
+  throw new TypeError(`${host} is not an IP address`)
+}
+
+function ignore(): void {}
