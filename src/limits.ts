@@ -95,3 +95,15 @@ export const MAX_PENDING_ANSWERS = 1_024
 export const MAX_TXT_BYTES = 1_300
 /** Addresses listed for one service instance. */
 export const MAX_INSTANCE_ADDRESSES = 32
+
+// Values --------------------------------------------------------------------------------------------------------------
+
+/** How deep arrays and objects may be nested in a value that is sent: deeper ones are mostly cycles. */
+export const MAX_VALUE_DEPTH = 100
+/** Longest BigInt accepted, in bytes: decoding takes time with the square of its length. */
+export const MAX_BIGINT_BYTES = 1_024
+
+// Questions -----------------------------------------------------------------------------------------------------------
+
+/** Items of a streamed answer that may be under way, unread by the asker. */
+export const ANSWER_ITEM_WINDOW = 32

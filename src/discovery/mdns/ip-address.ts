@@ -1,0 +1,93 @@
+/** IP addresses as bytes: for comparing records, and for asking whether a packet came from this link. */
+
+import type { InterfaceAddress, NetworkInterface } from '../../platform/network.ts'
+
+/** The 4 or 16 bytes of an address, its zone left out; undefined where the text is none. */
+export function parseIp(text: string): Uint8Array | undefined {
+  const zone = text.indexOf('%')
+  const address = zone < 0 ? text : text.slice(0, zone)
+  return address.includes(':') ? parseIpv6(address) : parseIpv4(address)
+}
+
+/** RFC 5952: lower case, the longest run of zero groups shortened. */
+export function formatIpv6(bytes: Uint8Array): string {
+  const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16))
+  const zeros = longestZeroRun(groups)
+  if (zeros.length < 2) return groups.join(':')
+  return `${groups.slice(0, zeros.start).join(':')}::${groups.slice(zeros.start + zeros.length).join(':')}`
+}
+
+/** The zone of `fe80::1%eth0`; undefined where there is none. */
+export function zoneOf(address: string): string | undefined {
+  const at = address.indexOf('%')
+  return at < 0 ? undefined : address.slice(at + 1)
+}
+
+/** RFC 4291 section 2.5.6: fe80::/10. */
+export function isLinkLocalIpv6(bytes: Uint8Array): boolean {
+  return bytes.length === 16 && bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80
+}
+
+/**
+ * RFC 6762 section 11: a packet counts only if its source is on this link. On Linux a socket bound to the wildcard also
+ * receives the multicast of other interfaces, so this is what keeps the links apart, too.
+ */
+export function isOnLink(source: string, link: NetworkInterface): boolean {
+  const bytes = parseIp(source)
+  if (bytes === undefined) return false
+  const zone = zoneOf(source)
+  if (isLinkLocalIpv6(bytes) && zone !== undefined) return zone === link.name || zone === String(link.index)
+  return link.addresses.some(own => sharesPrefix(bytes, own))
+}
+
+/** True where `address` lies in the subnet of `own`. */
+export function sharesPrefix(address: Uint8Array, own: InterfaceAddress): boolean {
+  const ownBytes = parseIp(own.address)
+  if (ownBytes === undefined || ownBytes.length !== address.length) return false
+  const whole = own.prefixLength >>> 3
+  for (let i = 0; i < whole; i++) if (address[i] !== ownBytes[i]) return false
+  const rest = own.prefixLength & 7
+  return rest === 0 || (address[whole]! ^ ownBytes[whole]!) >>> (8 - rest) === 0
+}
+
+function parseIpv4(text: string): Uint8Array | undefined {
+  const parts = text.split('.')
+  if (parts.length !== 4 || !parts.every(part => /^\d{1,3}$/.test(part) && Number(part) <= 255)) return undefined
+  return Uint8Array.from(parts, Number)
+}
+
+function parseIpv6(text: string): Uint8Array | undefined {
+  const halves = text.split('::')
+  if (halves.length > 2) return undefined
+  const head = groupsOf(halves[0]!)
+  const tail = halves.length === 2 ? groupsOf(halves[1]!) : []
+  if (head === undefined || tail === undefined) return undefined
+  const missing = 8 - head.length - tail.length
+  if (halves.length === 2 ? missing < 1 : missing !== 0) return undefined
+  const groups = [...head, ...new Array<number>(missing).fill(0), ...tail]
+  return Uint8Array.from(groups.flatMap(group => [group >>> 8, group & 0xff]))
+}
+
+function groupsOf(text: string): number[] | undefined {
+  if (text === '') return []
+  const parts = text.split(':')
+  const last = parts.at(-1)!
+  const embedded = last.includes('.') ? parseIpv4(last) : undefined
+  if (last.includes('.') && embedded === undefined) return undefined
+  const hex = embedded === undefined ? parts : parts.slice(0, -1)
+  if (!hex.every(part => /^[0-9a-f]{1,4}$/i.test(part))) return undefined
+  const groups = hex.map(part => Number.parseInt(part, 16))
+  if (embedded !== undefined) groups.push((embedded[0]! << 8) | embedded[1]!, (embedded[2]! << 8) | embedded[3]!)
+  return groups
+}
+
+function longestZeroRun(groups: readonly string[]): { start: number; length: number } {
+  let best = { start: 0, length: 0 }
+  for (let i = 0; i < groups.length; i++) {
+    let end = i
+    while (groups[end] === '0') end++
+    if (end - i > best.length) best = { start: i, length: end - i }
+    i = Math.max(i, end)
+  }
+  return best
+}
