@@ -51,7 +51,12 @@ export function open(
     // The only way in which it fails: the tag does not fit. The error of the library says no more than that.
     return undefined
   }
-  return plaintext
+  return plain(plaintext)
+}
+
+/** A `Uint8Array` proper: applications get to see it, and `slice` of a `Buffer` makes no copy. */
+function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
 }
 
 /** `length` bytes of memory which were not cleared, for a caller that writes every one of them. */

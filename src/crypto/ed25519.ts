@@ -21,8 +21,32 @@ export class Ed25519KeyPair {
   }
 }
 
-/** Whether `signature` was made over `message` by the owner of `publicKey`; false for anything malformed. */
+/**
+ * Whether `signature` was made over `message` by the owner of `publicKey`; false for anything malformed, and for a key of
+ * low order, under which anybody can make up signatures.
+ */
 export function verifyEd25519(publicKey: Uint8Array, message: Uint8Array, signature: Uint8Array): boolean {
-  if (signature.length !== SIGNATURE_BYTES) return false
+  if (signature.length !== SIGNATURE_BYTES || isLowOrder(publicKey)) return false
   return verify(null, message, importPublicKey('Ed25519', publicKey), signature)
+}
+
+/**
+ * The y coordinates of the eight points of low order, in hexadecimal, with the two of them that also have a form above
+ * the prime p = 2^255 - 19. They have no private key, RFC 8032 does not exclude them, and OpenSSL accepts them.
+ */
+const LOW_ORDER_Y: ReadonlySet<string> = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000', // 0, order 4
+  '0100000000000000000000000000000000000000000000000000000000000000', // 1, order 1
+  '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05', // order 8
+  'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a', // order 8
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f', // p - 1, order 2
+  'edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f', // p, which is 0
+  'eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f', // p + 1, which is 1
+])
+
+function isLowOrder(publicKey: Uint8Array): boolean {
+  const y = Buffer.from(publicKey)
+  // The highest bit is the sign of x (RFC 8032 section 5.1.2).
+  y[31]! &= 0x7f
+  return LOW_ORDER_Y.has(y.toString('hex'))
 }

@@ -8,7 +8,7 @@ export const SHA256_BYTES = 32
 export function sha256(...parts: readonly Uint8Array[]): Uint8Array {
   const hash = createHash('sha256')
   for (const part of parts) hash.update(part)
-  return hash.digest()
+  return new Uint8Array(hash.digest())
 }
 
 /** `length` bytes derived from `inputKey`: HKDF-Extract with `salt`, then HKDF-Expand with `info`. */

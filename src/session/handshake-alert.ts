@@ -5,63 +5,68 @@
 
 import { EarshotError, type ErrorCode, protocolViolation } from '../errors.ts'
 
-export type Alert = 'version-mismatch' | 'wrong-service' | 'wrong-secret' | 'protocol-violation' | 'busy' | 'internal'
+export type Alert = 'version-mismatch' | 'wrong-service' | 'wrong-secret' | 'protocol-violation' | 'busy'
 
 interface AlertMeaning {
-  readonly code: number
-  /** How the other side sees it. */
-  readonly error: ErrorCode
+  readonly byte: number
+  /** What it is for the side that receives it. */
+  readonly code: ErrorCode
   readonly message: string
+  /** For both sides. */
   readonly hint: string
 }
 
 const MEANINGS: Record<Alert, AlertMeaning> = {
   'version-mismatch': {
-    code: 1,
-    error: 'version-mismatch',
+    byte: 1,
+    code: 'version-mismatch',
     message: 'The peer speaks no version of the protocol that this program speaks',
     hint: 'Update earshot on the older of the two sides.',
   },
   'wrong-service': {
-    code: 2,
-    error: 'wrong-service',
+    byte: 2,
+    code: 'wrong-service',
     message: 'The peer is in a room of another service',
     hint: 'Join both sides with the same service name.',
   },
   'wrong-secret': {
-    code: 3,
-    error: 'wrong-secret',
+    byte: 3,
+    code: 'wrong-secret',
     message: 'The peer does not accept the secret of this room',
     hint: 'Join both sides with the same secret, or both without one.',
   },
   'protocol-violation': {
-    code: 4,
-    error: 'protocol-violation',
+    byte: 4,
+    code: 'protocol-violation',
     message: 'The peer could not make sense of the handshake',
-    hint: 'Check that the address is that of an earshot room and that nothing in between changes the bytes.',
+    hint: 'Check that nothing in between changes the bytes, and that both sides run a released version.',
   },
   busy: {
-    code: 5,
-    error: 'limit-reached',
+    byte: 5,
+    code: 'limit-reached',
     message: 'The peer has too many connections that are just being made',
     hint: 'Try again in a few seconds.',
-  },
-  internal: {
-    code: 6,
-    error: 'closed',
-    message: 'The peer ended the handshake because of an error of its own',
-    hint: 'Look at the messages of the program on the other side.',
   },
 }
 
 /** The bytes to send before hanging up. */
 export function encodeAlert(alert: Alert): Uint8Array {
-  return Uint8Array.of(0, 0, MEANINGS[alert].code)
+  return Uint8Array.of(0, 0, MEANINGS[alert].byte)
 }
 
-/** The error that an alert from the other side means here. */
-export function alertError(code: number): EarshotError {
-  const meaning = Object.values(MEANINGS).find(candidate => candidate.code === code)
-  if (meaning === undefined) return protocolViolation(`The peer ended the handshake with the unknown alert ${code}`)
-  return new EarshotError(meaning.error, meaning.message, { hint: meaning.hint })
+/** What an alert from the other side means here. */
+export function alertError(byte: number): EarshotError {
+  const meaning = Object.values(MEANINGS).find(candidate => candidate.byte === byte)
+  if (meaning === undefined) return protocolViolation(`The peer ended the handshake with the unknown alert ${byte}`)
+  return new EarshotError(meaning.code, meaning.message, { hint: meaning.hint })
+}
+
+/** An error of this side for which there is an alert. */
+export function refusal(alert: Exclude<Alert, 'busy'>, message: string, cause?: unknown): EarshotError {
+  return new EarshotError(alert, message, { hint: MEANINGS[alert].hint, ...(cause === undefined ? {} : { cause }) })
+}
+
+/** The alert that tells the other side of an error; `undefined` where it is none of its business. */
+export function alertFor(code: ErrorCode): Alert | undefined {
+  return code in MEANINGS ? (code as Alert) : undefined
 }

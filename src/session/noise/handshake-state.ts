@@ -106,7 +106,7 @@ export class HandshakeState {
 
   #readEphemeral(reader: ByteReader): void {
     // A copy: the view would hold the whole chunk that came from the network.
-    this.#remoteEphemeral = reader.view(KEY_BYTES, 'ephemeral key').slice()
+    this.#remoteEphemeral = new Uint8Array(reader.view(KEY_BYTES, 'ephemeral key'))
     this.#mixEphemeral(this.#remoteEphemeral)
   }
 
