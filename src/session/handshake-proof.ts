@@ -45,6 +45,11 @@ export class ProofVerifier {
     return publicKey
   }
 
+  /** How many proofs are known to be good at present. */
+  get remembered(): number {
+    return this.#verified.size
+  }
+
   #remember(cacheKey: string): void {
     this.#verified.add(cacheKey)
     if (this.#verified.size <= MAX_CACHED_PROOFS) return
