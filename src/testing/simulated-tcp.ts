@@ -1,0 +1,352 @@
+/**
+ * One end of a simulated TCP connection. It follows RFC 9293 where programs can tell: the handshake, order, windows,
+ * half-close, reset, retransmission with back-off (RFC 6298), giving up after long silence. It has no congestion control.
+ *
+ *     connect ─► syn-sent ──────┐                     FIN both ways, or `destroy`
+ *                               ├─► established ────► lingering (the program is done) ────► closed
+ *     accept ──► syn-received ──┘        └──── reset, long silence ───────────────────────►
+ */
+
+import { EarshotError } from '../errors.ts'
+import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
+import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import type { IpStack } from './ip-stack.ts'
+import { systemError } from './system-error.ts'
+import { TcpReceiver } from './tcp-receiver.ts'
+import { NO_BYTES, segmentEnd, type TcpSegment } from './tcp-segment.ts'
+import { TcpSender } from './tcp-sender.ts'
+import type { EventOwner, ScheduledEvent } from './virtual-time.ts'
+
+/** RFC 6298 section 2.1, before a round trip was measured. */
+const INITIAL_RETRANSMISSION_MS = 1_000
+/** Linux: TCP_RTO_MIN, TCP_RTO_MAX, and about what its 15 retransmissions take (tcp_retries2). */
+const MIN_RETRANSMISSION_MS = 200
+const MAX_RETRANSMISSION_MS = 120_000
+const GIVE_UP_AFTER_MS = 15 * 60_000
+/** RFC 6298 section 2.3: how much a new measurement counts. */
+const ROUND_TRIP_GAIN = 1 / 8
+/** Node reads this much at a time. */
+const MAX_READ_BYTES = 65_536
+/** With random segmentation: how long the rest may be on its way after the first piece. */
+const LONGEST_PIECE_DELAY_MS = 2
+
+export interface TcpEndpointParts {
+  readonly ip: IpStack
+  readonly program: EventOwner
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  readonly send: (segment: TcpSegment) => void
+  /** The connection stands; at most once. */
+  readonly onEstablished: (endpoint: TcpEndpoint) => void
+  /** It could not be opened; the system's name for the reason. */
+  readonly onRefused: (systemCode: string) => void
+  /** The system has forgotten it; once. */
+  readonly onForgotten: () => void
+}
+
+type State = 'syn-sent' | 'syn-received' | 'established' | 'lingering' | 'closed'
+
+export class TcpEndpoint implements TcpConnection {
+  readonly local: SocketAddress
+  readonly remote: SocketAddress
+  readonly program: EventOwner
+  readonly #parts: TcpEndpointParts
+  readonly #ip: IpStack
+  readonly #receiver = new TcpReceiver()
+  readonly #sender = new TcpSender((sequence, bytes, isLast) => this.#send('ack', sequence, bytes, isLast))
+  #state: State
+  #handlers: TcpHandlers | undefined
+  /** What `onClose` tells, once that is known. */
+  #outcome: { readonly error: EarshotError | undefined } | undefined
+  #isPaused = false
+  #endWasTold = false
+  #flush: ScheduledEvent | undefined
+  #read: ScheduledEvent | undefined
+  #retransmission: ScheduledEvent | undefined
+  #backOff = 0
+  #roundTripMs: number | undefined
+  /** Nothing has been heard since, though something is outstanding. */
+  #silentSince = 0
+  #echo = -1
+
+  constructor(parts: TcpEndpointParts, state: 'syn-sent' | 'syn-received') {
+    this.local = parts.local
+    this.remote = parts.remote
+    this.program = parts.program
+    this.#parts = parts
+    this.#ip = parts.ip
+    this.#state = state
+  }
+
+  /** Whether its program still holds it. */
+  get isOpen(): boolean {
+    return this.#state === 'established' && this.#outcome === undefined
+  }
+
+  connect(): void {
+    this.#send('syn', 0, NO_BYTES, false)
+    this.#armRetransmission()
+  }
+
+  start(handlers: TcpHandlers): void {
+    this.#handlers = handlers
+    if (this.#outcome !== undefined) this.#tellClose()
+    else this.#scheduleRead()
+  }
+
+  write(bytes: Uint8Array): boolean {
+    // After `end` or the end of the connection bytes go nowhere; `onClose` tells, waiting for `onDrain` would be for ever.
+    if (!this.isOpen || this.#sender.isFinishing) return true
+    // A copy: the sender must not change its bytes, and here it could not even change what is on the way.
+    const hasRoom = this.#sender.write(new Uint8Array(bytes))
+    this.#scheduleFlush()
+    return hasRoom
+  }
+
+  pause(): void {
+    this.#isPaused = true
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#scheduleRead()
+  }
+
+  end(): void {
+    if (!this.isOpen || this.#sender.isFinishing) return
+    this.#sender.finish()
+    this.#scheduleFlush()
+  }
+
+  destroy(): void {
+    if (this.#outcome !== undefined) return
+    if (this.#read !== undefined) this.#ip.time.cancel(this.#read)
+    this.#close(undefined)
+    this.abandon()
+  }
+
+  /** What the system does when nobody holds the connection any more: reset if bytes were left unread, otherwise FIN. */
+  abandon(): void {
+    if (this.#state === 'syn-sent') this.#forget()
+    else if (this.#state === 'syn-received' || this.#receiver.unreadBytes > 0) this.#reset()
+    else if (this.#state === 'established') this.#linger()
+  }
+
+  receive(segment: TcpSegment): void {
+    this.#silentSince = this.#ip.time.now
+    this.#backOff = 0
+    if (segment.kind === 'rst') this.#onReset()
+    else if (segment.kind === 'syn') this.#onSyn(segment)
+    // An acknowledgement of what was never sent belongs to an older connection (RFC 9293 section 3.10.7.3).
+    else if (segment.kind === 'ack' && this.#state === 'syn-sent') this.#send('rst', 0, NO_BYTES, false)
+    else this.#onSynchronized(segment)
+  }
+
+  /** In syn-sent the other side dials at the same time (RFC 9293 section 3.5); otherwise it has not heard us. */
+  #onSyn({ sentAt }: TcpSegment): void {
+    this.#echo = sentAt
+    if (this.#state === 'syn-sent') this.#state = 'syn-received'
+    if (this.#state === 'syn-received') this.#send('syn ack', 0, NO_BYTES, false)
+    else this.#acknowledge()
+    this.#armRetransmission()
+  }
+
+  #onSynchronized(segment: TcpSegment): void {
+    this.#echo = segment.sentAt
+    if (this.#state === 'syn-sent' || this.#state === 'syn-received') this.#establish()
+    this.#onAcknowledgement(segment)
+    if (segment.kind === 'syn ack') this.#acknowledge()
+    else if (this.#state === 'lingering' && this.#isUnwanted(segment)) this.#reset()
+    else if (this.#state !== 'closed') this.#onContent(segment)
+  }
+
+  #establish(): void {
+    this.#state = 'established'
+    this.#parts.onEstablished(this)
+  }
+
+  #onReset(): void {
+    if (this.#state === 'syn-sent') this.#parts.onRefused('ECONNREFUSED')
+    else this.#fail('ECONNRESET')
+    this.#forget()
+  }
+
+  #onAcknowledgement({ acknowledged, window, echo }: TcpSegment): void {
+    if (echo >= 0) this.#measure(this.#ip.time.now - echo)
+    const { progressed, drained } = this.#sender.acknowledge(acknowledged, window)
+    if (drained) this.#ip.time.schedule(0, this.program, () => this.isOpen && this.#handlers?.onDrain())
+    if (progressed) this.#disarmRetransmission()
+    this.#transmit()
+  }
+
+  #onContent(segment: TcpSegment): void {
+    const hasContent = segmentEnd(segment) > segment.sequence
+    const isProbe = !hasContent && segment.sequence < this.#receiver.expected
+    if (hasContent) this.#receiver.accept(segment)
+    if (hasContent || isProbe) this.#acknowledge()
+    this.#scheduleRead()
+  }
+
+  /** New bytes, for a connection that nobody reads any more. */
+  #isUnwanted(segment: TcpSegment): boolean {
+    return segment.bytes.length > 0 && segmentEnd(segment) > this.#receiver.expected
+  }
+
+  #measure(roundTripMs: number): void {
+    this.#roundTripMs ??= roundTripMs
+    this.#roundTripMs += (roundTripMs - this.#roundTripMs) * ROUND_TRIP_GAIN
+  }
+
+  /** What is written in one turn leaves at its end, together. */
+  #scheduleFlush(): void {
+    this.#flush ??= this.#ip.time.schedule(0, this.program, () => {
+      this.#flush = undefined
+      this.#transmit()
+    })
+  }
+
+  #transmit(): void {
+    if (this.#state !== 'established' && this.#state !== 'lingering') return
+    this.#sender.transmit()
+    this.#armRetransmission()
+    this.#leaveIfDone()
+  }
+
+  #acknowledge(): void {
+    this.#send('ack', this.#sender.position, NO_BYTES, false)
+  }
+
+  #send(kind: TcpSegment['kind'], sequence: number, bytes: Uint8Array, isLast: boolean): void {
+    const acknowledged = this.#receiver.expected
+    const window = this.#receiver.announce()
+    const sentAt = this.#ip.time.now
+    this.#parts.send({ kind, sequence, bytes, isLast, acknowledged, window, sentAt, echo: this.#echo })
+  }
+
+  #armRetransmission(): void {
+    if (this.#retransmission !== undefined || !this.#isOutstanding) return
+    if (this.#backOff === 0) this.#silentSince = this.#ip.time.now
+    const baseMs =
+      this.#roundTripMs === undefined
+        ? INITIAL_RETRANSMISSION_MS
+        : Math.max(MIN_RETRANSMISSION_MS, 2 * this.#roundTripMs)
+    const delayMs = Math.min(baseMs * 2 ** this.#backOff, MAX_RETRANSMISSION_MS)
+    this.#retransmission = this.#ip.time.schedule(delayMs, this.#ip, () => this.#retransmit())
+  }
+
+  #disarmRetransmission(): void {
+    if (this.#retransmission !== undefined) this.#ip.time.cancel(this.#retransmission)
+    this.#retransmission = undefined
+  }
+
+  get #isOutstanding(): boolean {
+    if (this.#state === 'closed') return false
+    if (this.#state === 'syn-sent' || this.#state === 'syn-received') return true
+    return this.#sender.hasUnacknowledged || this.#sender.isBlocked
+  }
+
+  #retransmit(): void {
+    this.#retransmission = undefined
+    if (!this.#isOutstanding) return
+    this.#backOff++
+    if (this.#ip.time.now - this.#silentSince >= GIVE_UP_AFTER_MS) this.#giveUp()
+    else if (this.#state === 'syn-sent') this.#send('syn', 0, NO_BYTES, false)
+    else if (this.#state === 'syn-received') this.#send('syn ack', 0, NO_BYTES, false)
+    // One byte before the window, which the other side must answer with its window (RFC 9293 section 3.8.6.1).
+    else if (this.#sender.isBlocked) this.#send('ack', this.#sender.position - 1, NO_BYTES, false)
+    else this.#sender.retransmit()
+    this.#armRetransmission()
+  }
+
+  #giveUp(): void {
+    if (this.#state === 'syn-sent') this.#parts.onRefused('ETIMEDOUT')
+    else this.#fail('ETIMEDOUT')
+    this.#forget()
+  }
+
+  #scheduleRead(): void {
+    if (this.#read !== undefined || this.#isPaused || this.#handlers === undefined || !this.isOpen) return
+    if (this.#receiver.unreadBytes === 0 && !this.#endIsNews) return
+    this.#read = this.#ip.time.schedule(this.#pieceDelay(), this.program, () => {
+      this.#read = undefined
+      if (!this.#isPaused) this.#tellNews()
+    })
+  }
+
+  get #endIsNews(): boolean {
+    return this.#receiver.hasEnd && !this.#endWasTold
+  }
+
+  #tellNews(): void {
+    if (this.#receiver.unreadBytes > 0) {
+      const bytes = this.#receiver.read(this.#pieceLength())
+      if (this.#receiver.shouldAnnounce && this.isOpen) this.#acknowledge()
+      this.#handlers?.onData(bytes)
+      this.#scheduleRead()
+    } else if (this.#endIsNews) {
+      this.#endWasTold = true
+      this.#handlers?.onEnd()
+      this.#leaveIfDone()
+    }
+  }
+
+  #pieceLength(): number {
+    if (!this.#ip.splitsRandomly()) return MAX_READ_BYTES
+    return this.#ip.random.integer(1, Math.min(this.#receiver.unreadBytes, MAX_READ_BYTES))
+  }
+
+  #pieceDelay(): number {
+    if (!this.#ip.splitsRandomly() || this.#ip.random.fraction() < 0.5) return 0
+    return this.#ip.random.fraction() * LONGEST_PIECE_DELAY_MS
+  }
+
+  /** Both sides have said all: for the program it is over, while the system still sees its FIN through. */
+  #leaveIfDone(): void {
+    if (this.isOpen && this.#endWasTold && this.#sender.isFinished) {
+      this.#state = 'lingering'
+      this.#close(undefined)
+    }
+    if (this.#state === 'lingering' && this.#sender.isAcknowledged) this.#forget()
+  }
+
+  #linger(): void {
+    this.#state = 'lingering'
+    this.#sender.finish()
+    this.#transmit()
+  }
+
+  #reset(): void {
+    this.#send('rst', this.#sender.position, NO_BYTES, false)
+    this.#forget()
+  }
+
+  #fail(systemCode: 'ECONNRESET' | 'ETIMEDOUT'): void {
+    if (this.#outcome !== undefined) return
+    const attempt = `the connection to ${formatSocketAddress(this.remote)} broke`
+    // For a connection that stood, silence is a loss and not a question of patience.
+    this.#close(
+      systemCode === 'ETIMEDOUT' ? new EarshotError('lost', `${attempt}: ETIMEDOUT`) : systemError(systemCode, attempt),
+    )
+  }
+
+  #close(error: EarshotError | undefined): void {
+    this.#outcome = { error }
+    this.#tellClose()
+  }
+
+  #tellClose(): void {
+    const handlers = this.#handlers
+    if (handlers === undefined) return
+    this.#ip.time.schedule(0, this.program, () => {
+      this.#handlers = undefined
+      handlers.onClose(this.#outcome?.error)
+    })
+  }
+
+  #forget(): void {
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
+    this.#disarmRetransmission()
+    this.#parts.onForgotten()
+  }
+}

@@ -1,0 +1,139 @@
+/** One UDP socket of a program on a simulated host. */
+
+import type { SocketAddress, UdpHandlers, UdpOptions, UdpSocket } from '../platform/network.ts'
+import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import {
+  formatIpAddress,
+  type IpAddress,
+  isLinkLocalIpv6,
+  isMulticast,
+  isUnspecified,
+  parseIpAddress,
+} from './ip-address.ts'
+import type { IpStack, Route } from './ip-stack.ts'
+import { systemError } from './system-error.ts'
+import type { EventOwner } from './virtual-time.ts'
+
+/** What the 16-bit length of an IPv4 packet leaves (RFC 768, RFC 791). */
+const MAX_DATAGRAM_BYTES = 65_507
+const LIMITED_BROADCAST = 0xffff_ffffn
+
+export interface UdpSocketParts {
+  readonly ip: IpStack
+  readonly program: EventOwner
+  readonly options: UdpOptions
+  readonly handlers: UdpHandlers
+  readonly bound: IpAddress
+  readonly port: number
+}
+
+export class SimulatedUdpSocket implements UdpSocket {
+  readonly local: SocketAddress
+  readonly program: EventOwner
+  readonly bound: IpAddress
+  readonly #ip: IpStack
+  readonly #options: UdpOptions
+  readonly #handlers: UdpHandlers
+  /** `'224.0.0.251 on eth0'`. */
+  readonly #memberships = new Set<string>()
+  #isClosed = false
+
+  constructor({ ip, program, options, handlers, bound, port }: UdpSocketParts) {
+    this.local = { address: formatIpAddress(bound), port }
+    this.program = program
+    this.bound = bound
+    this.#ip = ip
+    this.#options = options
+    this.#handlers = handlers
+  }
+
+  get sharesPort(): boolean {
+    return this.#options.sharePort
+  }
+
+  send(bytes: Uint8Array, remote: SocketAddress): void {
+    if (this.#isClosed) return
+    const destination = parseIpAddress(remote.address)
+    const route = destination && this.#isValid(destination, remote.port) ? this.#route(destination) : 'EINVAL'
+    if (bytes.length > MAX_DATAGRAM_BYTES) this.#reportSend('EMSGSIZE', remote)
+    else if (typeof route === 'string') this.#reportSend(route, remote)
+    else this.#transmit(bytes, destination!, remote.port, route)
+  }
+
+  joinGroup(group: string): void {
+    const { multicastInterface } = this.#options
+    const route = this.#ip.multicastRoute(this.bound.family, multicastInterface)
+    const joined = parseIpAddress(group)
+    const attempt = `cannot join ${group} on ${multicastInterface ?? 'the default interface'}`
+    if (joined === undefined || !isMulticast(joined)) throw systemError('EINVAL', attempt)
+    const through =
+      route?.through ?? (multicastInterface === undefined ? undefined : this.#ip.interfaceNamed(multicastInterface))
+    if (through === undefined) throw systemError('ENODEV', attempt)
+    this.#memberships.add(`${joined.text} on ${through.name}`)
+  }
+
+  close(): void {
+    if (this.#isClosed) return
+    this.abandon()
+    this.#ip.time.schedule(0, this.program, () => this.#handlers.onClose?.())
+  }
+
+  /** What the system does with it when its program ends. */
+  abandon(): void {
+    this.#isClosed = true
+    this.#ip.udp.close(this)
+  }
+
+  hasJoined(group: string, interfaceName: string): boolean {
+    return this.#memberships.has(`${group} on ${interfaceName}`)
+  }
+
+  /** Whether a datagram to that address, and to its port, is for this socket. */
+  hears(destination: IpAddress): boolean {
+    if (destination.family !== this.bound.family) return false
+    return isUnspecified(this.bound) || this.bound.text === destination.text
+  }
+
+  deliver(bytes: Uint8Array, remote: SocketAddress): void {
+    this.#ip.time.schedule(0, this.program, () => {
+      // Each receiver owns what it gets.
+      if (!this.#isClosed) this.#handlers.onDatagram(new Uint8Array(bytes), remote)
+    })
+  }
+
+  #isValid(destination: IpAddress, port: number): boolean {
+    if (destination.family !== this.bound.family || !(port > 0 && port < 65_536)) return false
+    return !isLinkLocalIpv6(destination) || destination.zone !== undefined
+  }
+
+  /** The route, or the system's name for the reason why there is none. */
+  #route(destination: IpAddress): Route | string {
+    const { multicastInterface, broadcast } = this.#options
+    const isForSeveral = isMulticast(destination) || destination.bits === LIMITED_BROADCAST
+    const route = isForSeveral
+      ? this.#ip.multicastRoute(destination.family, destination.zone ?? multicastInterface ?? this.#boundInterface())
+      : this.#ip.route(destination)
+    if (route === undefined) return 'ENETUNREACH'
+    return route.through.isBroadcast(destination) && !broadcast ? 'EACCES' : route
+  }
+
+  #transmit(bytes: Uint8Array, destination: IpAddress, destinationPort: number, route: Route): void {
+    const isBoundToOwnAddress = !isUnspecified(this.bound) && !isMulticast(this.bound)
+    const source = isBoundToOwnAddress ? this.bound : route.source
+    const ends = { source, sourcePort: this.local.port, destination, destinationPort }
+    // A copy: the sender must not change its bytes, and here it could not even change what is on the way.
+    this.#ip.send({ protocol: 'udp', ...ends, bytes: new Uint8Array(bytes) }, route)
+  }
+
+  #boundInterface(): string | undefined {
+    return this.#ip.interfaceWith(this.bound)?.name
+  }
+
+  #reportSend(systemCode: string, remote: SocketAddress): void {
+    const from = formatSocketAddress(this.local)
+    const error = systemError(systemCode, `cannot send on UDP ${from} to ${formatSocketAddress(remote)}`)
+    this.#ip.time.schedule(0, this.program, () => {
+      if (!this.#isClosed) this.#handlers.onError(error)
+    })
+  }
+}
