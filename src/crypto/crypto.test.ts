@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { open, sealInto, TAG_BYTES } from './chacha20-poly1305.ts'
+import { ChaCha20Poly1305, TAG_BYTES } from './chacha20-poly1305.ts'
 import { Ed25519KeyPair, verifyEd25519 } from './ed25519.ts'
 import { scrypt } from './scrypt.ts'
 import { hkdfSha256, sha256 } from './sha256.ts'
@@ -128,38 +128,39 @@ describe('Ed25519', () => {
 describe('ChaCha20-Poly1305', () => {
   const [vector] = primitives.chacha20Poly1305.vectors
   const { key, nonce, associatedData, plaintext, ciphertext, tag } = vector!
+  const aead = new ChaCha20Poly1305(hex(key))
   const seal = (offset: number) => {
     const target = new Uint8Array(offset + plaintext.length / 2 + TAG_BYTES)
-    sealInto(target, offset, hex(plaintext), hex(key), hex(nonce), hex(associatedData))
+    aead.sealInto(target, offset, hex(plaintext), hex(nonce), hex(associatedData))
     return target
   }
 
   test('RFC 8439 section 2.8.2, written to its place', () => {
     expect(text(seal(0))).toBe(ciphertext + tag)
     expect(text(seal(3))).toBe(`000000${ciphertext}${tag}`)
-    expect(text(open(seal(0), hex(key), hex(nonce), hex(associatedData))!)).toBe(plaintext)
+    expect(text(aead.open(seal(0), hex(nonce), hex(associatedData))!)).toBe(plaintext)
   })
 
   test('nothing opens that was changed in any bit, or with another key, nonce or associated data', () => {
     const sealed = seal(0)
     for (let bit = 0; bit < sealed.length * 8; bit += 5) {
       sealed[bit >> 3]! ^= 1 << (bit & 7)
-      expect(open(sealed, hex(key), hex(nonce), hex(associatedData))).toBeUndefined()
+      expect(aead.open(sealed, hex(nonce), hex(associatedData))).toBeUndefined()
       sealed[bit >> 3]! ^= 1 << (bit & 7)
     }
     const other = new Uint8Array(32)
-    expect(open(sealed, other, hex(nonce), hex(associatedData))).toBeUndefined()
-    expect(open(sealed, hex(key), other.subarray(0, 12), hex(associatedData))).toBeUndefined()
-    expect(open(sealed, hex(key), hex(nonce), undefined)).toBeUndefined()
+    expect(new ChaCha20Poly1305(other).open(sealed, hex(nonce), hex(associatedData))).toBeUndefined()
+    expect(aead.open(sealed, other.subarray(0, 12), hex(associatedData))).toBeUndefined()
+    expect(aead.open(sealed, hex(nonce), undefined)).toBeUndefined()
     for (let cut = 0; cut < sealed.length; cut++) {
-      expect(open(sealed.subarray(0, cut), hex(key), hex(nonce), hex(associatedData))).toBeUndefined()
+      expect(aead.open(sealed.subarray(0, cut), hex(nonce), hex(associatedData))).toBeUndefined()
     }
   })
 
   test('an empty text has a tag of its own', () => {
     const target = new Uint8Array(TAG_BYTES)
-    sealInto(target, 0, new Uint8Array(0), hex(key), hex(nonce), undefined)
-    expect(open(target, hex(key), hex(nonce), undefined)).toEqual(new Uint8Array(0))
+    aead.sealInto(target, 0, new Uint8Array(0), hex(nonce), undefined)
+    expect(aead.open(target, hex(nonce), undefined)).toEqual(new Uint8Array(0))
   })
 })
 

@@ -1,26 +1,26 @@
 /** CipherState of the Noise Protocol Framework, revision 34, section 5.1, with ChaChaPoly (section 12.3). */
 
-import { NONCE_BYTES, open, sealInto, TAG_BYTES } from '../../crypto/chacha20-poly1305.ts'
+import { ChaCha20Poly1305, NONCE_BYTES, TAG_BYTES } from '../../crypto/chacha20-poly1305.ts'
 import { EarshotError } from '../../errors.ts'
 import { MAX_RECORDS_PER_KEY } from '../../limits.ts'
 
 const TWO_32 = 0x1_0000_0000
 
 export class CipherState {
-  readonly #key: Uint8Array
+  readonly #aead: ChaCha20Poly1305
   /** 32 bits of zeros, then the 64-bit counter, little-endian. */
   readonly #nonce = new Uint8Array(NONCE_BYTES)
   #counter: number
 
   /** @param counter how many messages the key has seen already */
   constructor(key: Uint8Array, counter = 0) {
-    this.#key = key
+    this.#aead = new ChaCha20Poly1305(key)
     this.#counter = counter
   }
 
   /** Writes the ciphertext of `plaintext` and its tag into `target` at `offset`. */
   encryptInto(target: Uint8Array, offset: number, plaintext: Uint8Array, associatedData?: Uint8Array): void {
-    sealInto(target, offset, plaintext, this.#key, this.#presentNonce(), associatedData)
+    this.#aead.sealInto(target, offset, plaintext, this.#presentNonce(), associatedData)
     this.#counter++
   }
 
@@ -32,7 +32,7 @@ export class CipherState {
 
   /** The plaintext, or `undefined` where authentication fails; then the counter stays (section 5.1). */
   decrypt(sealed: Uint8Array, associatedData?: Uint8Array): Uint8Array | undefined {
-    const plaintext = open(sealed, this.#key, this.#presentNonce(), associatedData)
+    const plaintext = this.#aead.open(sealed, this.#presentNonce(), associatedData)
     if (plaintext !== undefined) this.#counter++
     return plaintext
   }
