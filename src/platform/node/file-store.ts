@@ -65,7 +65,8 @@ export class FileStore implements Store {
     } catch (error) {
       throw nodeError(error, `cannot write ${path}`, 'invalid-data')
     } finally {
-      await fs.rm(temporary, { force: true })
+      // Mostly it has its name by now; and what went wrong before matters more than a file left behind.
+      await fs.rm(temporary, { force: true }).catch(() => {})
     }
   }
 

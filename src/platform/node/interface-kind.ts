@@ -15,9 +15,9 @@ export interface InterfaceFacts {
 }
 
 export interface SysfsFacts {
-  /** DEVTYPE of the uevent: 'wlan', 'bridge', 'vlan', 'bond', 'wireguard', …; '' for plain Ethernet, veth, dummy. */
+  /** DEVTYPE of the uevent: 'wlan', 'bridge', 'vlan', 'bond', …; '' for plain Ethernet, veth, dummy. */
   readonly deviceType: string
-  /** ARPHRD_…: 1 is Ethernet, 772 loopback. */
+  /** ARPHRD_…: 1 is Ethernet. */
   readonly hardwareType: number
   /** It stands for a device, real or emulated: a PCI card, a USB adapter, virtio. */
   readonly hasDevice: boolean
@@ -29,12 +29,20 @@ export interface SysfsFacts {
 
 const RANKS: Readonly<Record<InterfaceKind, number>> = { wired: 0, wireless: 1, loopback: 2, virtual: 3, tunnel: 4 }
 
-const ETHERNET = 1
-const TUNNEL_NAMES =
-  /^(tun|tap|utun|wg|ppp|pppoe|ipsec|gre|gretap|erspan|sit|ip6tnl|ip6gre|ip6_vti|ip_vti|tunl|gif|stf|tailscale|zt|feth|nordlynx|proton)\d*($|[-_.\d])|^zt[a-z0-9]{8,}$|tailscale|wireguard|openvpn|zerotier|\bvpn\b|\btap-/i
-const VIRTUAL_NAMES =
-  /^(docker|br-|veth|virbr|vnet|vmnet|vboxnet|lxc|lxd|cni|flannel|cali|cilium|kube|podman|dummy|ifb|nlmon|vcan|can|awdl|llw|anpi|ap\d|bridge\d|macvtap|vxlan|geneve|ovs-|fwbr|fwln|fwpr|tap\d)|^(vEthernet|VMware|VirtualBox|Bluetooth)|^Local Area Connection\* /i
-const WIRELESS_NAMES = /^(wl|wlan|wifi|ath|ra\d|wi-fi|wireless)/i
+/** linux/if_arp.h: Ethernet, and InfiniBand, which carries IP like a LAN. Others are point to point. */
+const LAN_HARDWARE = [1, 32]
+
+/** The first that fits. */
+const KINDS_BY_NAME: readonly (readonly [InterfaceKind, RegExp])[] = [
+  ['tunnel', /^(tun|tap|utun|wg|ppp|ipsec|gre|sit|ip6tnl|tunl|gif|stf)\d*($|-)|^zt[a-z0-9]{8}$/],
+  ['tunnel', /tailscale|wireguard|zerotier|nordlynx|vpn/i],
+  ['virtual', /^(docker|br-|veth|virbr|vnet|vmnet|vboxnet|lxc|lxd|cni|flannel|cali|podman|dummy|ifb)/],
+  // macOS: Thunderbolt and virtual machines' bridges, AirDrop's radio, the phone's cable
+  ['virtual', /^(bridge|awdl|llw|ap|anpi)\d/],
+  // Windows; the last are Wi-Fi Direct
+  ['virtual', /^(vEthernet|VMware|VirtualBox|Bluetooth|Local Area Connection\*)/],
+  ['wireless', /^(wl|wifi|ath\d|wi-fi|wireless)/i],
+]
 /** How containers, namespaces and small systems call the one network they have. */
 const STAND_IN_NAMES = /^(eth|en)/
 
@@ -58,7 +66,7 @@ function interfaceKind(facts: InterfaceFacts): InterfaceKind {
 }
 
 function kindBySysfs(name: string, sysfs: SysfsFacts): InterfaceKind {
-  if (sysfs.isTun || sysfs.deviceType === 'wireguard' || sysfs.hardwareType !== ETHERNET) return 'tunnel'
+  if (sysfs.isTun || !LAN_HARDWARE.includes(sysfs.hardwareType)) return 'tunnel'
   if (sysfs.deviceType === 'wlan') return 'wireless'
   if (sysfs.hasDevice || sysfs.bridgesDevice) return 'wired'
   // Made on top of other interfaces of this machine, and used in their place.
@@ -67,12 +75,9 @@ function kindBySysfs(name: string, sysfs: SysfsFacts): InterfaceKind {
 }
 
 function kindByName(name: string): InterfaceKind {
-  if (VIRTUAL_NAMES.test(name)) return 'virtual'
-  if (TUNNEL_NAMES.test(name)) return 'tunnel'
-  if (WIRELESS_NAMES.test(name)) return 'wireless'
-  return 'wired'
+  return KINDS_BY_NAME.find(([, pattern]) => pattern.test(name))?.[0] ?? 'wired'
 }
 
 function isStandIn({ name, sysfs }: InterfaceFacts): boolean {
-  return STAND_IN_NAMES.test(name) && sysfs?.hardwareType === ETHERNET
+  return STAND_IN_NAMES.test(name) && sysfs?.deviceType === ''
 }

@@ -43,7 +43,8 @@ export class InterfaceWatcher {
     const snapshot = this.#take()
     if (snapshot === this.#snapshot) return
     this.#snapshot = snapshot
-    for (const listener of [...this.#listeners]) listener()
+    // One may stop another, or watch anew, while being told.
+    for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener()
   }
 
   #take(): string {

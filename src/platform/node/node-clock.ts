@@ -19,10 +19,10 @@ export class NodeClock implements Clock {
   }
 
   /**
-   * `process.nextTick` from a microtask. A tick queued by an I/O callback runs *before* the promises which that callback
-   * settles, one queued by a microtask runs after all of them; the detour puts both behind every promise. Measured on
-   * Node 20 (a record per flush, loopback): `setImmediate` has the same round trip when idle, but waits for every other
-   * socket that is ready; plain `nextTick` makes two records of `send(a); await send(b)` in an I/O callback.
+   * `process.nextTick`, from a microtask. A tick queued by an I/O callback runs *before* the promises which that callback
+   * settles, one queued by a microtask runs after all of them, so that `write(a); await …; write(b)` is one record.
+   * `setImmediate` would do that too, but waits until every other socket that is ready has been read. Measured between
+   * two processes on loopback (Node 20, 100-byte messages, 1 to 64 in flight): no difference above the noise.
    */
   afterTurn(fn: () => void): void {
     queueMicrotask(() => process.nextTick(fn))

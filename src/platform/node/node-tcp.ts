@@ -45,8 +45,9 @@ export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): P
     socket.once('connect', () => {
       settle()
       const connection = openConnection(socket)
-      if (connection) resolve(connection)
-      else reject(new EarshotError('lost', `the connection to ${target} broke as soon as it stood`))
+      if (!connection) reject(new EarshotError('lost', `the connection to ${target} broke as soon as it stood`))
+      else if (isOwnEcho(connection)) reject(nobodyListens(connection, target))
+      else resolve(connection)
     })
     try {
       // An address needs no resolver, and must not wait for one.
@@ -198,6 +199,21 @@ function connectionError(error: Error, remote: SocketAddress): EarshotError {
 function connectTimeout(target: string, timeoutMs: number): EarshotError {
   return new EarshotError('timeout', `cannot connect to ${target}: no answer within ${timeoutMs} ms`, {
     hint: 'The machine may be off or asleep, or a firewall drops the packets.',
+  })
+}
+
+/**
+ * Dialling a port of this machine where nobody listens can succeed: the system may choose that very port as the local
+ * one, and the SYN then meets its own sender (simultaneous open, RFC 9293 section 3.5).
+ */
+function isOwnEcho({ local, remote }: TcpConnection): boolean {
+  return local.port === remote.port && local.address === remote.address
+}
+
+function nobodyListens(connection: TcpConnection, target: string): EarshotError {
+  connection.destroy()
+  return new EarshotError('unreachable', `cannot connect to ${target}: nobody listens`, {
+    hint: 'The machine is there but nobody listens on that port: has the program ended?',
   })
 }
 
