@@ -1,0 +1,39 @@
+/** earshot as its users have it: the public entry only, two rooms which know each other's address. */
+
+import { Identity, join } from '../../dist/index.js'
+
+const SERVICE = 'bench'
+const ECHO = 'echo'
+
+/** Made once a process: "keys known" holds for the TLS reference too, whose certificates are made before it starts. */
+let identity
+
+export const earshot = {
+  async prepare() {
+    return undefined
+  },
+
+  /** `findByMdns`: look for each other on the loopback interface instead of being told the address. */
+  async open(handlers, { role, findByMdns = false }) {
+    identity ??= Identity.generate()
+    const room = await join(SERVICE, {
+      name: role,
+      identity,
+      discovery: findByMdns ? ['mdns'] : [],
+      interfaces: { include: ['lo', 'lo0'] },
+      listen: { host: '127.0.0.1', port: 0 },
+      maxPeers: Number.POSITIVE_INFINITY,
+    })
+    if (handlers.onMessage) room.on('message', ({ data, from }) => handlers.onMessage(from, data))
+    if (handlers.onPeer) room.on('peer', handlers.onPeer)
+    if (handlers.onQuestion) room.answer(ECHO, handlers.onQuestion)
+    return {
+      address: room.addresses[0],
+      dial: address => room.connect(address),
+      send: (peer, bytes) => peer.send(bytes),
+      ask: (peer, bytes) => peer.ask(ECHO, bytes),
+      hangUp: () => room.close(),
+      close: () => room.close(),
+    }
+  },
+}

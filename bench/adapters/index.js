@@ -1,0 +1,17 @@
+/**
+ * The systems compared. An adapter has
+ *
+ * - `prepare()`: what both workers need to know beforehand (keys), as one value that can be sent between processes;
+ * - `open(handlers, { role, keys })`: an endpoint that listens on 127.0.0.1. Handlers, all optional:
+ *   `onMessage(peer, bytes)`, `onQuestion(bytes)` returning the answer. What finds peers by itself (`findByMdns`) also
+ *   calls `onPeer(peer)`.
+ *
+ * An endpoint has `address`, `dial(address)` → peer, `send(peer, bytes)` → a promise when flow control says to wait,
+ * `ask(peer, bytes)` → promise of the answer, `hangUp(peer)` and `close()`.
+ */
+export const SYSTEMS = ['tcp', 'tls', 'earshot']
+
+/** Loaded on demand: a worker holds only the system that it measures. */
+export async function loadAdapter(system) {
+  return (await import(`./${system}.js`))[system]
+}

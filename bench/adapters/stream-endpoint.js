@@ -1,0 +1,29 @@
+/** What the adapters for tcp and tls have in common: one listener on the loopback address, and dialling by port. */
+
+import { once } from 'node:events'
+
+/** `server` is not yet listening; `dial(port)` returns `{ socket, connectedEvent, stream }`. */
+export async function openEndpoint(server, dial) {
+  const accepted = new Set()
+  server.on('connection', socket => {
+    accepted.add(socket)
+    socket.once('close', () => accepted.delete(socket))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    address: server.address().port,
+    async dial(address) {
+      const { socket, connectedEvent, stream } = dial(address)
+      await once(socket, connectedEvent)
+      return stream
+    },
+    send: (stream, bytes) => stream.send(bytes),
+    ask: (stream, bytes) => stream.ask(bytes),
+    hangUp: stream => stream.close(),
+    close() {
+      for (const socket of accepted) socket.destroy()
+      return new Promise(resolve => server.close(resolve))
+    },
+  }
+}
