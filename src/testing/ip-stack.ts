@@ -69,13 +69,11 @@ export class IpStack implements EventOwner {
     return route
   }
 
-  /** The route of multicast and of broadcast to 255.255.255.255, through a named interface or the first that is up. */
-  multicastRoute(family: IpAddress['family'], interfaceName: string | undefined): Route | undefined {
-    const [loopback, ...others] = this.#upInterfaces()
-    const candidates = [...others, loopback!].filter(
-      ({ name }) => interfaceName === undefined || name === interfaceName,
-    )
-    for (const through of candidates) {
+  /** The route of multicast and of broadcast to 255.255.255.255: by a chosen interface or the first that can. */
+  multicastRoute(family: IpAddress['family'], chosen?: SimulatedInterface): Route | undefined {
+    const [loopback, ...others] = this.#interfaces()
+    const candidates = [...others, loopback!].filter(({ isUp }) => isUp)
+    for (const through of chosen === undefined ? candidates : candidates.filter(candidate => candidate === chosen)) {
       // Linux has no route for IPv6 multicast on its loopback interface.
       const source = through === loopback && family === 'ipv6' ? undefined : through.multicastSource(family)
       if (source !== undefined) return { through, source }
@@ -83,9 +81,13 @@ export class IpStack implements EventOwner {
     return undefined
   }
 
-  /** The interface of that name, up or down. */
+  /** The interface of that name or index, up or down. */
   interfaceNamed(name: string): SimulatedInterface | undefined {
-    return this.#interfaces().find(candidate => candidate.name === name)
+    return this.#interfaces().find(candidate => candidate.name === name || String(candidate.index) === name)
+  }
+
+  isAttached(candidate: SimulatedInterface): boolean {
+    return this.#interfaces().includes(candidate)
   }
 
   /** The interface that has this address and is up. */

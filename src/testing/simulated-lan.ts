@@ -58,6 +58,9 @@ export class SimulatedLan implements Link {
   #hostNumber = FIRST_HOST_NUMBER
 
   constructor(name: string, number: number, options: LanOptions, time: VirtualTime, random: SeededRandom) {
+    for (const [option, value] of Object.entries(options)) {
+      if (typeof value === 'number' && !(value >= 0)) throw new RangeError(`${option} must be 0 or more, not ${value}`)
+    }
     this.name = name
     this.delayMs = options.delayMs ?? 0.2
     this.jitterMs = options.jitterMs ?? 0

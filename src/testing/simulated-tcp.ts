@@ -17,12 +17,24 @@ import { NO_BYTES, segmentEnd, type TcpSegment } from './tcp-segment.ts'
 import { TcpSender } from './tcp-sender.ts'
 import type { EventOwner, ScheduledEvent } from './virtual-time.ts'
 
+type State = 'syn-sent' | 'syn-received' | 'established' | 'lingering' | 'closed'
+
 /** RFC 6298 section 2.1, before a round trip was measured. */
 const INITIAL_RETRANSMISSION_MS = 1_000
-/** Linux: TCP_RTO_MIN, TCP_RTO_MAX, and about what its 15 retransmissions take (tcp_retries2). */
+/** Linux: TCP_RTO_MIN and TCP_RTO_MAX. */
 const MIN_RETRANSMISSION_MS = 200
 const MAX_RETRANSMISSION_MS = 120_000
-const GIVE_UP_AFTER_MS = 15 * 60_000
+/**
+ * Linux: tcp_syn_retries, tcp_synack_retries and tcp_retries2. That is 127 s and 63 s for a connection that is being
+ * opened and, on a fast network, 924.6 s for one that stands.
+ */
+const MAX_RETRANSMISSIONS: Readonly<Record<State, number>> = {
+  'syn-sent': 6,
+  'syn-received': 5,
+  established: 15,
+  lingering: 15,
+  closed: 0,
+}
 /** RFC 6298 section 2.3: how much a new measurement counts. */
 const ROUND_TRIP_GAIN = 1 / 8
 /** Node reads this much at a time. */
@@ -44,8 +56,6 @@ export interface TcpEndpointParts {
   readonly onForgotten: () => void
 }
 
-type State = 'syn-sent' | 'syn-received' | 'established' | 'lingering' | 'closed'
-
 export class TcpEndpoint implements TcpConnection {
   readonly local: SocketAddress
   readonly remote: SocketAddress
@@ -65,8 +75,8 @@ export class TcpEndpoint implements TcpConnection {
   #retransmission: ScheduledEvent | undefined
   #backOff = 0
   #roundTripMs: number | undefined
-  /** Nothing has been heard since, though something is outstanding. */
-  #silentSince = 0
+  /** Retransmissions since anything was heard. */
+  #unanswered = 0
   #echo = -1
 
   constructor(parts: TcpEndpointParts, state: 'syn-sent' | 'syn-received') {
@@ -133,8 +143,7 @@ export class TcpEndpoint implements TcpConnection {
   }
 
   receive(segment: TcpSegment): void {
-    this.#silentSince = this.#ip.time.now
-    this.#backOff = 0
+    this.#unanswered = 0
     if (segment.kind === 'rst') this.#onReset()
     else if (segment.kind === 'syn') this.#onSyn(segment)
     // An acknowledgement of what was never sent belongs to an older connection (RFC 9293 section 3.10.7.3).
@@ -162,6 +171,8 @@ export class TcpEndpoint implements TcpConnection {
 
   #establish(): void {
     this.#state = 'established'
+    this.#backOff = 0
+    this.#disarmRetransmission()
     this.#parts.onEstablished(this)
   }
 
@@ -175,7 +186,10 @@ export class TcpEndpoint implements TcpConnection {
     if (echo >= 0) this.#measure(this.#ip.time.now - echo)
     const { progressed, drained } = this.#sender.acknowledge(acknowledged, window)
     if (drained) this.#ip.time.schedule(0, this.program, () => this.isOpen && this.#handlers?.onDrain())
-    if (progressed) this.#disarmRetransmission()
+    if (progressed) {
+      this.#backOff = 0
+      this.#disarmRetransmission()
+    }
     this.#transmit()
   }
 
@@ -225,7 +239,6 @@ export class TcpEndpoint implements TcpConnection {
 
   #armRetransmission(): void {
     if (this.#retransmission !== undefined || !this.#isOutstanding) return
-    if (this.#backOff === 0) this.#silentSince = this.#ip.time.now
     const baseMs =
       this.#roundTripMs === undefined
         ? INITIAL_RETRANSMISSION_MS
@@ -249,7 +262,7 @@ export class TcpEndpoint implements TcpConnection {
     this.#retransmission = undefined
     if (!this.#isOutstanding) return
     this.#backOff++
-    if (this.#ip.time.now - this.#silentSince >= GIVE_UP_AFTER_MS) this.#giveUp()
+    if (++this.#unanswered > MAX_RETRANSMISSIONS[this.#state]) this.#giveUp()
     else if (this.#state === 'syn-sent') this.#send('syn', 0, NO_BYTES, false)
     else if (this.#state === 'syn-received') this.#send('syn ack', 0, NO_BYTES, false)
     // One byte before the window, which the other side must answer with its window (RFC 9293 section 3.8.6.1).

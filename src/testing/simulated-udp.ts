@@ -11,6 +11,7 @@ import {
   parseIpAddress,
 } from './ip-address.ts'
 import type { IpStack, Route } from './ip-stack.ts'
+import type { SimulatedInterface } from './simulated-interface.ts'
 import { systemError } from './system-error.ts'
 import type { EventOwner } from './virtual-time.ts'
 
@@ -25,6 +26,13 @@ export interface UdpSocketParts {
   readonly handlers: UdpHandlers
   readonly bound: IpAddress
   readonly port: number
+  /** Of `multicastInterface`: the very one; another that gets its name later is another. */
+  readonly through: SimulatedInterface | undefined
+}
+
+interface Membership {
+  readonly group: string
+  readonly through: SimulatedInterface
 }
 
 export class SimulatedUdpSocket implements UdpSocket {
@@ -34,17 +42,18 @@ export class SimulatedUdpSocket implements UdpSocket {
   readonly #ip: IpStack
   readonly #options: UdpOptions
   readonly #handlers: UdpHandlers
-  /** `'224.0.0.251 on eth0'`. */
-  readonly #memberships = new Set<string>()
+  readonly #through: SimulatedInterface | undefined
+  readonly #memberships: Membership[] = []
   #isClosed = false
 
-  constructor({ ip, program, options, handlers, bound, port }: UdpSocketParts) {
+  constructor({ ip, program, options, handlers, bound, port, through }: UdpSocketParts) {
     this.local = { address: formatIpAddress(bound), port }
     this.program = program
     this.bound = bound
     this.#ip = ip
     this.#options = options
     this.#handlers = handlers
+    this.#through = through
   }
 
   get sharesPort(): boolean {
@@ -61,15 +70,12 @@ export class SimulatedUdpSocket implements UdpSocket {
   }
 
   joinGroup(group: string): void {
-    const { multicastInterface } = this.#options
-    const route = this.#ip.multicastRoute(this.bound.family, multicastInterface)
     const joined = parseIpAddress(group)
-    const attempt = `cannot join ${group} on ${multicastInterface ?? 'the default interface'}`
+    const through = this.#through ?? this.#ip.multicastRoute(this.bound.family)?.through
+    const attempt = `cannot join ${group} on ${through?.name ?? 'the default interface'}`
     if (joined === undefined || !isMulticast(joined)) throw systemError('EINVAL', attempt)
-    const through =
-      route?.through ?? (multicastInterface === undefined ? undefined : this.#ip.interfaceNamed(multicastInterface))
-    if (through === undefined) throw systemError('ENODEV', attempt)
-    this.#memberships.add(`${joined.text} on ${through.name}`)
+    if (through === undefined || !this.#ip.isAttached(through)) throw systemError('ENODEV', attempt)
+    this.#memberships.push({ group: joined.text, through })
   }
 
   close(): void {
@@ -84,8 +90,8 @@ export class SimulatedUdpSocket implements UdpSocket {
     this.#ip.udp.close(this)
   }
 
-  hasJoined(group: string, interfaceName: string): boolean {
-    return this.#memberships.has(`${group} on ${interfaceName}`)
+  hasJoined(group: string, through: SimulatedInterface): boolean {
+    return this.#memberships.some(joined => joined.through === through && joined.group === group)
   }
 
   /** Whether a datagram to that address, and to its port, is for this socket. */
@@ -108,25 +114,29 @@ export class SimulatedUdpSocket implements UdpSocket {
 
   /** The route, or the system's name for the reason why there is none. */
   #route(destination: IpAddress): Route | string {
-    const { multicastInterface, broadcast } = this.#options
+    if (this.#isBoundToAddress && !this.#ip.hasAddress(this.bound)) return 'ENETUNREACH'
     const isForSeveral = isMulticast(destination) || destination.bits === LIMITED_BROADCAST
     const route = isForSeveral
-      ? this.#ip.multicastRoute(destination.family, destination.zone ?? multicastInterface ?? this.#boundInterface())
+      ? this.#ip.multicastRoute(destination.family, this.#interfaceTowards(destination))
       : this.#ip.route(destination)
     if (route === undefined) return 'ENETUNREACH'
-    return route.through.isBroadcast(destination) && !broadcast ? 'EACCES' : route
+    return route.through.isBroadcast(destination) && !this.#options.broadcast ? 'EACCES' : route
+  }
+
+  #interfaceTowards({ zone }: IpAddress): SimulatedInterface | undefined {
+    if (zone !== undefined) return this.#ip.interfaceNamed(zone)
+    return this.#through ?? (this.#isBoundToAddress ? this.#ip.interfaceWith(this.bound) : undefined)
+  }
+
+  get #isBoundToAddress(): boolean {
+    return !isUnspecified(this.bound) && !isMulticast(this.bound)
   }
 
   #transmit(bytes: Uint8Array, destination: IpAddress, destinationPort: number, route: Route): void {
-    const isBoundToOwnAddress = !isUnspecified(this.bound) && !isMulticast(this.bound)
-    const source = isBoundToOwnAddress ? this.bound : route.source
+    const source = this.#isBoundToAddress ? this.bound : route.source
     const ends = { source, sourcePort: this.local.port, destination, destinationPort }
     // A copy: the sender must not change its bytes, and here it could not even change what is on the way.
     this.#ip.send({ protocol: 'udp', ...ends, bytes: new Uint8Array(bytes) }, route)
-  }
-
-  #boundInterface(): string | undefined {
-    return this.#ip.interfaceWith(this.bound)?.name
   }
 
   #reportSend(systemCode: string, remote: SocketAddress): void {

@@ -69,12 +69,15 @@ export class TcpSender {
     this.#isFinishing = true
   }
 
-  /** Takes note of an acknowledgement. `drained`: there is room again after `write` returned false. */
+  /**
+   * Takes note of an acknowledgement. `progressed`: something has arrived, or more may be sent; `drained`: there is room
+   * again after `write` returned false.
+   */
   acknowledge(position: number, window: number): { progressed: boolean; drained: boolean } {
+    const progressed = position > this.#acknowledged || position + window > this.#allowed
     this.#allowed = Math.max(this.#allowed, position + window)
-    const progressed = position > this.#acknowledged
-    if (progressed) {
-      this.#drop(Math.min(position, this.#end) - Math.min(this.#acknowledged, this.#end))
+    if (position > this.#acknowledged) {
+      this.#drop(Math.min(position, this.#end) - this.#acknowledged)
       this.#acknowledged = position
       this.#next = Math.max(this.#next, position)
     }

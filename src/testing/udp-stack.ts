@@ -31,14 +31,15 @@ export class UdpStack {
     if (!isUnspecified(bound) && !isMulticast(bound) && !this.#ip.hasAddress(bound)) {
       throw systemError('EADDRNOTAVAIL', attempt)
     }
-    if (multicastInterface !== undefined && !this.#ip.multicastRoute(bound.family, multicastInterface)) {
+    const through = multicastInterface === undefined ? undefined : this.#ip.interfaceNamed(multicastInterface)
+    if (multicastInterface !== undefined && through?.multicastSource(bound.family) === undefined) {
       throw systemError('ENODEV', `cannot send multicast through ${multicastInterface}`)
     }
     const boundPort = port === 0 ? this.#ip.ephemeralPort(candidate => !this.#byPort.has(candidate)) : port
     if (boundPort === undefined || !this.#mayBind(bound, boundPort, options.sharePort)) {
       throw systemError('EADDRINUSE', attempt)
     }
-    const socket = new SimulatedUdpSocket({ ip: this.#ip, program, options, handlers, bound, port: boundPort })
+    const socket = new SimulatedUdpSocket({ ip: this.#ip, program, options, handlers, bound, port: boundPort, through })
     this.#byPort.set(boundPort, [...this.#onPort(boundPort), socket])
     return socket
   }
@@ -64,7 +65,7 @@ export class UdpStack {
     through: SimulatedInterface,
   ): readonly SimulatedUdpSocket[] {
     const bound = listening.filter(socket => socket.hears(destination))
-    if (isMulticast(destination)) return this.#hasMember(destination.text, through.name) ? bound : []
+    if (isMulticast(destination)) return this.#hasMember(destination.text, through) ? bound : []
     if (through.isBroadcast(destination)) return bound.filter(socket => isUnspecified(socket.bound))
     // Of sockets that share a port, unicast reaches one: the most specific, and of equals the one bound last.
     const specific = bound.filter(socket => !isUnspecified(socket.bound))
@@ -75,9 +76,9 @@ export class UdpStack {
    * On Linux a group joined by any socket of the host on an interface is heard there by all (IP_MULTICAST_ALL, which
    * is on by default): a socket has to look for itself where a datagram came from.
    */
-  #hasMember(group: string, interfaceName: string): boolean {
+  #hasMember(group: string, through: SimulatedInterface): boolean {
     for (const sockets of this.#byPort.values()) {
-      if (sockets.some(socket => socket.hasJoined(group, interfaceName))) return true
+      if (sockets.some(socket => socket.hasJoined(group, through))) return true
     }
     return false
   }
