@@ -9,8 +9,15 @@ export function parseIp(text: string): Uint8Array | undefined {
   return address.includes(':') ? parseIpv6(address) : parseIpv4(address)
 }
 
+/** The one text of an address, its zone left out; `address` itself where it is none. */
+export function canonicalIp(address: string): string {
+  const bytes = parseIp(address)
+  if (bytes === undefined) return address
+  return bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes)
+}
+
 /** RFC 5952: lower case, the longest run of zero groups shortened. */
-export function formatIpv6(bytes: Uint8Array): string {
+function formatIpv6(bytes: Uint8Array): string {
   const groups = Array.from({ length: 8 }, (_, i) => ((bytes[2 * i]! << 8) | bytes[2 * i + 1]!).toString(16))
   const zeros = longestZeroRun(groups)
   if (zeros.length < 2) return groups.join(':')

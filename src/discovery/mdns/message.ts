@@ -9,7 +9,7 @@
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, TRUNCATED_RESPONSE } from 'dns-packet'
 import { protocolViolation } from '../../errors.ts'
 import { isEncodableName, joinLabels, LINE_BREAK, splitName } from './domain-name.ts'
-import { formatIpv6, parseIp } from './ip-address.ts'
+import { canonicalIp } from './ip-address.ts'
 import type { Question, QuestionType, RecordBody, ResourceRecord } from './record.ts'
 import { checkedCopy, compressNames, frameOf, type MessageFrame, TOP_BIT_OF_CLASS } from './wire-format.ts'
 
@@ -122,7 +122,7 @@ function bodyFrom(answer: Answer): RecordBody | undefined {
     case 'A':
       return { type: 'A', data: answer.data }
     case 'AAAA':
-      return { type: 'AAAA', data: formatIpv6(parseIp(answer.data)!) }
+      return { type: 'AAAA', data: canonicalIp(answer.data) }
     case 'PTR':
       return { type: 'PTR', data: nameFrom(answer.data) }
     case 'SRV': {

@@ -1,7 +1,6 @@
 /** Resource records: the six types that DNS-SD on a link needs (RFC 6762, 6763), and when two of them are the same. */
 
 import { nameKey } from './domain-name.ts'
-import { parseIp } from './ip-address.ts'
 
 export interface SrvData {
   readonly priority: number
@@ -17,7 +16,9 @@ export interface NsecData {
 }
 
 export type RecordBody =
-  | { readonly type: 'A' | 'AAAA' | 'PTR'; readonly data: string }
+  /** An address in its canonical form (RFC 5952), without zone. */
+  | { readonly type: 'A' | 'AAAA'; readonly data: string }
+  | { readonly type: 'PTR'; readonly data: string }
   | { readonly type: 'SRV'; readonly data: SrvData }
   | { readonly type: 'TXT'; readonly data: readonly Uint8Array[] }
   | { readonly type: 'NSEC'; readonly data: NsecData }
@@ -60,7 +61,7 @@ export function dataKey(record: RecordBody): string {
   switch (record.type) {
     case 'A':
     case 'AAAA':
-      return String(parseIp(record.data))
+      return record.data
     case 'PTR':
       return nameKey(record.data)
     case 'SRV': {

@@ -1,0 +1,160 @@
+/** Finding peers by multicast DNS and DNS-SD (RFC 6762, 6763): works on every network where multicast does. */
+
+import { EarshotError } from '../errors.ts'
+import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
+import type { Platform } from '../platform/platform.ts'
+import type { Advert, Discovery, DiscoveryHandlers, Sighting } from './discovery.ts'
+import {
+  decodeAdvert,
+  encodeAdvert,
+  ROOM_SERVICE_TYPE,
+  roomHostLabel,
+  roomInstanceLabel,
+  roomSubtype,
+} from './dns-sd/room-advert.ts'
+import { type InstanceAddress, ServiceBrowser, type ServiceInstance } from './dns-sd/service-browser.ts'
+import { ServicePublication } from './dns-sd/service-publication.ts'
+import { nameKey } from './mdns/domain-name.ts'
+import { MdnsEngine } from './mdns/mdns-engine.ts'
+
+export interface MdnsDiscoveryOptions {
+  /** The service whose peers to look for; undefined for those of every service. */
+  readonly service: string | undefined
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'network'>
+  /** The interfaces to use, of those there are now. Asked again whenever they change. */
+  chooseInterfaces(all: readonly NetworkInterface[]): readonly NetworkInterface[]
+  readonly handlers: DiscoveryHandlers
+}
+
+export class MdnsDiscovery implements Discovery {
+  readonly via = 'mdns'
+  readonly #options: MdnsDiscoveryOptions
+  readonly #engine: MdnsEngine
+  readonly #sightings = new SightingsById()
+  #browser: ServiceBrowser | undefined
+  #publication: ServicePublication | undefined
+  /** We hear ourselves, too. */
+  #ownId: string | undefined
+
+  constructor(options: MdnsDiscoveryOptions) {
+    const { platform, chooseInterfaces, handlers } = options
+    this.#options = options
+    const { clock, random, network } = platform
+    const onWarning = (error: EarshotError) => handlers.onWarning(error)
+    this.#engine = new MdnsEngine({ clock, random, network, chooseInterfaces, onWarning })
+  }
+
+  async start(): Promise<void> {
+    const { service } = this.#options
+    const subtype = service === undefined ? undefined : roomSubtype(service)
+    this.#browser = new ServiceBrowser(this.#engine, ROOM_SERVICE_TYPE, subtype, {
+      onFound: instance => this.#onFound(instance),
+      onLost: instance => this.#onLost(instance.label),
+    })
+    await this.#engine.start()
+    if (this.#engine.interfaces.length === 0) this.#options.handlers.onWarning(noInterface())
+  }
+
+  advertise(advert: Advert | undefined): void {
+    if (advert === undefined) {
+      if (this.#publication !== undefined) this.#engine.withdraw(this.#publication)
+      this.#publication = undefined
+      return
+    }
+    this.#ownId = advert.id
+    const txt = encodeAdvert(advert)
+    if (this.#publication === undefined) {
+      this.#publication = publicationOf(advert, txt)
+      this.#engine.publish(this.#publication)
+    } else {
+      this.#engine.update(this.#publication, () => this.#publication?.change({ port: advert.port, txt }))
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#browser?.close()
+    await this.#engine.close()
+  }
+
+  #onFound(instance: ServiceInstance): void {
+    const { service, handlers } = this.#options
+    const text = decodeAdvert(instance.txt)
+    if (text === undefined || text.id === this.#ownId || (service !== undefined && text.service !== service)) {
+      // A good advert may have become a bad one.
+      this.#onLost(instance.label)
+      return
+    }
+    const addresses = dialAddresses(instance)
+    this.#report(this.#sightings.set(nameKey(instance.label), { ...text, addresses }))
+    handlers.onSighting(this.#sightings.merged(text.id)!)
+  }
+
+  #onLost(label: string): void {
+    this.#report(this.#sightings.delete(nameKey(label)))
+  }
+
+  #report(lostId: string | undefined): void {
+    if (lostId !== undefined) this.#options.handlers.onLost(lostId)
+  }
+}
+
+/** One peer may be advertised by several instances, for example while it is being renamed. */
+class SightingsById {
+  readonly #byLabel = new Map<string, Sighting>()
+
+  /** Returns the id that this label no longer stands for, where nothing else stands for it. */
+  set(label: string, sighting: Sighting): string | undefined {
+    const before = this.#byLabel.get(label)
+    this.#byLabel.delete(label)
+    this.#byLabel.set(label, sighting)
+    return before !== undefined && before.id !== sighting.id ? this.#unlessSeen(before.id) : undefined
+  }
+
+  delete(label: string): string | undefined {
+    const before = this.#byLabel.get(label)
+    return before !== undefined && this.#byLabel.delete(label) ? this.#unlessSeen(before.id) : undefined
+  }
+
+  /** What the newest instance says, with the addresses of all. */
+  merged(id: string): Sighting | undefined {
+    const all = [...this.#byLabel.values()].filter(sighting => sighting.id === id)
+    const newest = all.at(-1)
+    if (newest === undefined) return undefined
+    const addresses = all.reverse().flatMap(sighting => sighting.addresses)
+    const unique = new Map(addresses.map(entry => [`${entry.address} ${entry.port}`, entry]))
+    return { ...newest, addresses: [...unique.values()] }
+  }
+
+  #unlessSeen(id: string): string | undefined {
+    return this.merged(id) === undefined ? id : undefined
+  }
+}
+
+function publicationOf(advert: Advert, txt: readonly Uint8Array[]): ServicePublication {
+  const service = {
+    label: roomInstanceLabel(advert),
+    type: ROOM_SERVICE_TYPE,
+    subtypes: [roomSubtype(advert.service)],
+    port: advert.port,
+    txt,
+    host: roomHostLabel(advert),
+  }
+  return new ServicePublication(service, { onRenamed: () => {}, onAnnounced: () => {} })
+}
+
+/** The order in which dialling makes sense: no router needed, IPv4 first as it fails faster where it is blocked. */
+function dialAddresses({ addresses, port }: ServiceInstance): SocketAddress[] {
+  return [...addresses].sort((a, b) => preference(a) - preference(b)).map(({ address }) => ({ address, port }))
+}
+
+function preference({ family, isLinkLocal, isOnSubnet }: InstanceAddress): number {
+  if (family === 'ipv4' && isOnSubnet) return 0
+  if (isLinkLocal && family === 'ipv6') return 1
+  return isOnSubnet ? 2 : 3
+}
+
+function noInterface(): EarshotError {
+  return new EarshotError('no-network', 'multicast DNS has no interface to look for peers on', {
+    hint: '`earshot interfaces` lists the interfaces; one that comes up later is used at once.',
+  })
+}

@@ -1,0 +1,325 @@
+/**
+ * Multicast DNS (RFC 6762), responder and querier, on every chosen interface and both address families. Each owner (a
+ * room, a `publish`, a `browse`) has an engine of its own; those of one host share port 5353 and hear each other through
+ * the loop-back of multicast, like programs on different hosts.
+ *
+ * The engine knows names and records; what services are is `dns-sd/`.
+ */
+
+import { asError, EarshotError } from '../../errors.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import type { AddressFamily, Network, NetworkInterface } from '../../platform/network.ts'
+import type { Random } from '../../platform/random.ts'
+import { Link } from './link.ts'
+import type { Interest } from './link-querier.ts'
+import type { Publication } from './publication.ts'
+import type { Persistence } from './querier.ts'
+import { type Question, type ResourceRecord, recordKey, setKey } from './record.ts'
+
+/** An interface that could not be used is tried again after this time, and whenever the interfaces change. */
+const RETRY_MS = 5_000
+/** Time for the goodbye to leave before its socket closes. */
+const GOODBYE_MS = 20
+/** Our former records may still be under way to us: for this long they are no conflict. */
+const FORMER_MS = 2_000
+const MAX_FORMER = 256
+
+export interface MdnsEngineOptions {
+  readonly clock: Clock
+  readonly random: Random
+  readonly network: Network
+  /** The interfaces to use, of those there are now. */
+  chooseInterfaces(all: readonly NetworkInterface[]): readonly NetworkInterface[]
+  /** Something does not work, but the rest goes on. Each trouble of each interface is told once. */
+  onWarning(error: EarshotError): void
+}
+
+export interface RecordListener {
+  /** Records of these sets (`setKey`) came, were confirmed or went. May ask further questions. */
+  onRecords(sets: ReadonlySet<string>): void
+  /** All that came in one packet has been told. */
+  onSettled(): void
+}
+
+export interface FoundRecord {
+  readonly record: ResourceRecord
+  readonly link: NetworkInterface
+  readonly receivedAt: number
+}
+
+export class MdnsEngine {
+  readonly #options: MdnsEngineOptions
+  readonly #interests = new Map<string, Interest & { count: number }>()
+  readonly #publications = new Set<Publication>()
+  readonly #listeners = new Set<RecordListener>()
+  /** By interface and family. */
+  readonly #links = new Map<string, Link>()
+  readonly #former = new Map<string, number>()
+  readonly #warned = new Set<string>()
+  #unwatch: (() => void) | undefined
+  #retry: Timer | undefined
+  #reconciling: Promise<void> | undefined
+  #isChangePending = false
+  #isClosed = false
+
+  constructor(options: MdnsEngineOptions) {
+    this.#options = options
+  }
+
+  /** Opens the sockets. Resolves when the questions asked so far have left on every interface that can be used. */
+  async start(): Promise<void> {
+    this.#unwatch = this.#options.network.watchInterfaces(() => void this.#reconcile())
+    await this.#reconcile()
+  }
+
+  /** The interfaces in use. */
+  get interfaces(): readonly NetworkInterface[] {
+    const byName = new Map([...this.#links.values()].map(link => [link.interface.name, link.interface]))
+    return [...byName.values()]
+  }
+
+  /** Starts to ask; each `ask` needs its `stopAsking`. */
+  ask(question: Question, persistence: Persistence): void {
+    const key = setKey(question)
+    const interest = this.#interests.get(key)
+    if (interest !== undefined) {
+      interest.count++
+      return
+    }
+    const added = { question, persistence, count: 1 }
+    this.#interests.set(key, added)
+    for (const link of this.#links.values()) {
+      link.querier.ask(added, this.#options.clock.now())
+      link.schedule()
+      if (persistence === 'browse') link.askAtOnce([question]).catch(error => this.#warn(link.interface.name, error))
+    }
+  }
+
+  stopAsking(question: Question): void {
+    const key = setKey(question)
+    const interest = this.#interests.get(key)
+    if (interest === undefined || --interest.count > 0) return
+    this.#interests.delete(key)
+    for (const link of this.#links.values()) link.querier.stop(interest)
+  }
+
+  /** What is believed at the moment, of all links, the preferred interface first. */
+  lookup(set: Pick<Question, 'name' | 'type'>): FoundRecord[] {
+    const now = this.#options.clock.now()
+    return [...this.#links.values()].flatMap(({ interface: link, querier }) =>
+      querier.cache.get(set, now).map(({ record, receivedAt }) => ({ record, receivedAt, link })),
+    )
+  }
+
+  /** Tells of all records asked for, until the returned function is called. */
+  listen(listener: RecordListener): () => void {
+    this.#listeners.add(listener)
+    return () => void this.#listeners.delete(listener)
+  }
+
+  /** Probes for the names of the publication and announces it, on all links, those that come later too. */
+  publish(publication: Publication): void {
+    this.#publications.add(publication)
+    this.#eachLink((link, now) => link.responder.claim(publication, now))
+  }
+
+  /** Lets `change` change the records of a publication under the same names, and announces what is different. */
+  update(publication: Publication, change: () => void): void {
+    this.#rememberRecords(publication)
+    change()
+    this.#eachLink((link, now) => link.responder.update(publication, now))
+  }
+
+  /** Says goodbye. */
+  withdraw(publication: Publication): void {
+    this.#publications.delete(publication)
+    this.#eachLink(link => link.responder.release(publication))
+  }
+
+  /** Says goodbye to all that is published, frees every socket and timer. Idempotent. */
+  async close(): Promise<void> {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    this.#unwatch?.()
+    this.#retry?.cancel()
+    const hadPublications = this.#publications.size > 0
+    for (const publication of this.#publications) this.withdraw(publication)
+    await this.#reconciling
+    if (hadPublications && this.#links.size > 0) {
+      await new Promise<void>(resolve => this.#options.clock.setTimer(GOODBYE_MS, resolve))
+    }
+    for (const link of this.#links.values()) link.close()
+    this.#links.clear()
+    this.#listeners.clear()
+  }
+
+  #eachLink(fn: (link: Link, now: number) => void): void {
+    for (const link of this.#links.values()) {
+      fn(link, this.#options.clock.now())
+      link.schedule()
+    }
+  }
+
+  /** Interfaces ---------------------------------------------------------------------------------------------------- */
+
+  /** Makes the links what the interfaces are now. One run at a time; a change during it leads to another. */
+  #reconcile(): Promise<void> {
+    this.#isChangePending = true
+    this.#reconciling ??= this.#reconcileWhilePending().finally(() => {
+      this.#reconciling = undefined
+    })
+    return this.#reconciling
+  }
+
+  async #reconcileWhilePending(): Promise<void> {
+    while (this.#isChangePending && !this.#isClosed) {
+      this.#isChangePending = false
+      const wanted = this.#wantedLinks()
+      this.#closeUnwanted(wanted)
+      await Promise.all([...wanted].map(([key, { link, family }]) => this.#openOrUpdate(key, link, family)))
+    }
+  }
+
+  #wantedLinks(): Map<string, { link: NetworkInterface; family: AddressFamily }> {
+    const chosen = this.#options.chooseInterfaces(this.#options.network.interfaces()).filter(({ isUp }) => isUp)
+    return new Map(
+      chosen.flatMap(link =>
+        familiesOf(link).map(family => [`${link.name} ${link.index} ${family}`, { link, family }]),
+      ),
+    )
+  }
+
+  #closeUnwanted(wanted: ReadonlyMap<string, unknown>): void {
+    const lost: Link[] = []
+    for (const [key, link] of this.#links) {
+      if (wanted.has(key)) continue
+      link.close()
+      this.#links.delete(key)
+      lost.push(link)
+    }
+    // All that was heard there is gone with the link.
+    if (lost.length > 0) this.#tell(new Set(this.#interests.keys()))
+  }
+
+  async #openOrUpdate(key: string, link: NetworkInterface, family: AddressFamily): Promise<void> {
+    const existing = this.#links.get(key)
+    if (existing !== undefined) {
+      if (addressesOf(existing.interface) !== addressesOf(link)) await this.#update(existing, link)
+      return
+    }
+    const opened = this.#newLink(link, family)
+    try {
+      await opened.open()
+      if (this.#isClosed) {
+        opened.close()
+        return
+      }
+      this.#links.set(key, opened)
+      const now = this.#options.clock.now()
+      for (const publication of this.#publications) opened.responder.claim(publication, now)
+      await this.#askOn(opened)
+    } catch (error) {
+      this.#warn(link.name, error)
+      this.#retryLater()
+    }
+  }
+
+  /** The host may have moved to another network with this interface: says everything and asks everything again. */
+  async #update(existing: Link, link: NetworkInterface): Promise<void> {
+    existing.setInterface(link)
+    existing.responder.announceAll(this.#options.clock.now())
+    await this.#askOn(existing).catch(error => this.#warn(link.name, error))
+  }
+
+  async #askOn(link: Link): Promise<void> {
+    const now = this.#options.clock.now()
+    for (const interest of this.#interests.values()) link.querier.ask(interest, now)
+    link.schedule()
+    const browsed = [...this.#interests.values()].filter(({ persistence }) => persistence === 'browse')
+    if (browsed.length > 0) await link.askAtOnce(browsed.map(({ question }) => question))
+  }
+
+  #newLink(link: NetworkInterface, family: AddressFamily): Link {
+    const { clock, network, random } = this.#options
+    return new Link({
+      link,
+      family,
+      clock,
+      network,
+      fraction: () => random.fraction(),
+      interests: this.#interests,
+      isOwn: record => this.#isOwn(record),
+      onConflict: (publication, name) => this.#rename(publication, name),
+      onChanged: sets => {
+        for (const listener of this.#listeners) listener.onRecords(sets)
+      },
+      onSettled: () => {
+        for (const listener of this.#listeners) listener.onSettled()
+      },
+      onWarning: error => this.#warn(link.name, error),
+      onFull: () => this.#warn(link.name, tooManyRecords(link.name)),
+    })
+  }
+
+  #retryLater(): void {
+    if (this.#isClosed) return
+    this.#retry?.cancel()
+    this.#retry = this.#options.clock.setTimer(RETRY_MS, () => void this.#reconcile())
+  }
+
+  /** Names ---------------------------------------------------------------------------------------------------------- */
+
+  #rename(publication: Publication, name: string): void {
+    if (!this.#publications.has(publication)) return
+    publication.onConflict(name)
+    this.#eachLink((link, now) => link.responder.reclaim(publication, now))
+  }
+
+  #isOwn(record: ResourceRecord): boolean {
+    const formerUntil = this.#former.get(recordKey(record))
+    if (formerUntil !== undefined && this.#options.clock.now() < formerUntil) return true
+    return [...this.#links.values()].some(link => link.responder.owns(record))
+  }
+
+  #rememberRecords(publication: Publication): void {
+    if (this.#former.size > MAX_FORMER) this.#former.clear()
+    const until = this.#options.clock.now() + FORMER_MS
+    for (const { responder } of this.#links.values()) {
+      for (const record of responder.recordsOf(publication)) this.#former.set(recordKey(record), until)
+    }
+  }
+
+  #tell(sets: ReadonlySet<string>): void {
+    for (const listener of this.#listeners) listener.onRecords(sets)
+    for (const listener of this.#listeners) listener.onSettled()
+  }
+
+  #warn(interfaceName: string, thrown: unknown): void {
+    const error =
+      thrown instanceof EarshotError
+        ? thrown
+        : new EarshotError('no-network', `multicast DNS fails on ${interfaceName}: ${asError(thrown).message}`, {
+            cause: thrown,
+          })
+    const key = `${interfaceName} ${error.code}`
+    if (this.#isClosed || this.#warned.has(key)) return
+    this.#warned.add(key)
+    this.#options.onWarning(error)
+  }
+}
+
+/** IPv6 multicast does not pass the loopback interface on Linux; on one machine IPv4 does as well. */
+function familiesOf({ kind, addresses }: NetworkInterface): AddressFamily[] {
+  const families = (['ipv4', 'ipv6'] as const).filter(family => addresses.some(own => own.family === family))
+  return kind === 'loopback' && families.length === 2 ? ['ipv4'] : families
+}
+
+function addressesOf({ addresses }: NetworkInterface): string {
+  return addresses.map(({ address, prefixLength }) => `${address}/${prefixLength}`).join(' ')
+}
+
+function tooManyRecords(interfaceName: string): EarshotError {
+  return new EarshotError('limit-reached', `too many multicast DNS records on ${interfaceName}: new ones are ignored`, {
+    hint: 'A program on this network announces thousands of services; docs/limits.md has the limits.',
+  })
+}
