@@ -107,3 +107,26 @@ export const MAX_BIGINT_BYTES = 1_024
 
 /** Items of a streamed answer that may be under way, unread by the asker. */
 export const ANSWER_ITEM_WINDOW = 32
+
+// Rooms ---------------------------------------------------------------------------------------------------------------
+
+/** Peers connected to one room: a full mesh of more is a design to reconsider, and each costs memory and heartbeats. */
+export const MAX_PEERS = 1_024
+/** Half-open connections from one address: one host must not take all places. */
+export const MAX_HALF_OPEN_PER_ADDRESS = 64
+/** How long an application may think in `admit`, for example ask a person. */
+export const ADMISSION_TIMEOUT_MS = 60_000
+/** Connections waiting for an application's `admit`. */
+export const MAX_UNDECIDED_CONNECTIONS = 128
+/** Messages that wait for the first listener; beyond it the oldest is dropped with a warning. */
+export const MAX_BACKLOG_MESSAGES = 1_000
+/** Their bytes. */
+export const MAX_BACKLOG_BYTES = 4_194_304
+/** Warnings kept for the first listener. */
+export const MAX_WARNING_BACKLOG = 16
+/** Peers seen but not connected that a room remembers; beyond it further ones are ignored until some are lost. */
+export const MAX_SIGHTINGS = 4_096
+/** Addresses tried for one peer. */
+export const MAX_ADDRESSES_PER_PEER = 16
+/** Dials under way in one room; further ones wait. */
+export const MAX_PARALLEL_DIALS = 32

@@ -136,4 +136,3 @@ export interface PeerPath {
 }
 
 export type GoneCode = 'closed' | 'kicked' | 'lost' | 'restarted'
-

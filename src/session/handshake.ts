@@ -106,19 +106,21 @@ export class InitiatorHandshake {
   }
 
   #readReply(body: ByteReader): Reply {
-    const announced = body.uint8('version')
+    const { versions, features: offered, proofVerifier } = this.#party
+    const version = body.uint8('version')
+    if (version < versions.lowest || version > versions.highest) {
+      throw protocolViolation(`The peer chose version ${version}, which was not offered`)
+    }
     const reply = new ByteReader(this.#noise.readMessage(body.view(body.remaining, 'message 2')))
-    const version = reply.uint8('version')
+    // The first version could have been changed on the way, this one could not.
+    const authentic = reply.uint8('version')
+    if (authentic !== version) throw protocolViolation(`Version ${version} was announced, but ${authentic} was chosen`)
     const features = reply.uint32('features')
-    const remoteIdentity = this.#party.proofVerifier.verify(reply, this.#noise.remoteStatic)
+    if ((features & ~offered) !== 0) {
+      throw protocolViolation(`The peer accepted the features ${features}, of which ${offered} were offered`)
+    }
+    const remoteIdentity = proofVerifier.verify(reply, this.#noise.remoteStatic)
     reply.finish('The payload of message 2')
-    const { versions } = this.#party
-    if (version !== announced || version < versions.lowest || version > versions.highest) {
-      throw protocolViolation(`The peer chose version ${version}, announced as ${announced}, which was not offered`)
-    }
-    if ((features & ~this.#party.features) !== 0) {
-      throw protocolViolation(`The peer accepted the features ${features}, which were not all offered`)
-    }
     return { version, features, remoteIdentity }
   }
 

@@ -1,0 +1,166 @@
+/** A named, typed channel of a room: a topic with its own order, listeners, and schema. */
+
+import { EarshotError } from '../errors.ts'
+import { ItemQueue } from '../messaging/item-queue.ts'
+import { ReceiptOutcome } from '../messaging/messenger.ts'
+import { describeIssues, type SchemaResult, type StandardSchemaV1, validate } from '../messaging/standard-schema.ts'
+import type { Disposer, Emitter } from './emitter.ts'
+import type { Message } from './events.ts'
+import type { Arrival, MessageConsumer } from './message-hub.ts'
+import type { SendOptions } from './options.ts'
+
+export interface ChannelEvents<Output> {
+  message: Message<Output>
+}
+
+export interface ChannelRoom {
+  send(channel: string, data: unknown, options: SendOptions): Promise<void>
+  /** Listening begins: what waited for it is delivered now. */
+  onListening(): void
+  warn(error: EarshotError): void
+}
+
+/**
+ * A channel made by `room.channel`. Messages are checked against the schema on both sides: one that does not fit is
+ * refused where it is sent, and dropped with a warning where it arrives.
+ */
+export class Channel<Input = unknown, Output = Input> implements MessageConsumer, AsyncIterable<Message<Output>> {
+  readonly name: string
+  readonly schema: StandardSchemaV1<Input, Output> | undefined
+  readonly #room: ChannelRoom
+  readonly #emitter: Emitter<ChannelEvents<Output>>
+  readonly #readers = new Set<ItemQueue<Delivery<Output>>>()
+  /** While a schema takes its time, later messages wait behind it: order is kept. */
+  #validation: Promise<void> | undefined
+
+  /** @internal */
+  constructor(
+    name: string,
+    schema: StandardSchemaV1<Input, Output> | undefined,
+    room: ChannelRoom,
+    emitter: Emitter<ChannelEvents<Output>>,
+  ) {
+    this.name = name
+    this.schema = schema
+    this.#room = room
+    this.#emitter = emitter
+  }
+
+  /** Sends to one, several or all peers, like `room.send`. Rejects with `invalid-data` what the schema refuses. */
+  async send(data: Input, options: SendOptions = {}): Promise<void> {
+    const result = this.schema && (await validate(this.schema, data))
+    if (result?.issues) {
+      throw new EarshotError(
+        'invalid-data',
+        `channel '${this.name}' does not carry this: ${describeIssues(result.issues)}`,
+        {
+          hint: 'Send what the schema of the channel describes.',
+        },
+      )
+    }
+    return this.#room.send(this.name, data, options)
+  }
+
+  on(type: 'message', listener: (message: Message<Output>) => void): Disposer {
+    const disposer = this.#emitter.on(type, listener)
+    this.#room.onListening()
+    return disposer
+  }
+
+  /**
+   * Every message from now on, and those that waited for the first listener. Peers who send faster than this loop
+   * reads are slowed down.
+   */
+  async *[Symbol.asyncIterator](): AsyncGenerator<Message<Output>, void, undefined> {
+    const reader = new ItemQueue<Delivery<Output>>({
+      onTaken: ({ message, length }) => message.from.messenger.release(length),
+    })
+    this.#readers.add(reader)
+    this.#room.onListening()
+    try {
+      for await (const { message } of reader) yield message
+    } finally {
+      this.#readers.delete(reader)
+      await reader.return()
+    }
+  }
+
+  // What the room tells -----------------------------------------------------------------------------------------------
+
+  /** @internal */
+  get isListening(): boolean {
+    return this.#readers.size > 0 || this.#emitter.has('message')
+  }
+
+  /** @internal */
+  deliver(arrival: Arrival): void {
+    if (this.#validation) {
+      this.#waitFor(this.#validation.then(() => this.#deliverChecked(arrival)))
+      return
+    }
+    const pending = this.#deliverChecked(arrival)
+    if (pending) this.#waitFor(pending)
+  }
+
+  /** @internal The room is closed: loops end. */
+  close(): void {
+    for (const reader of this.#readers) reader.end()
+    this.#emitter.clear()
+  }
+
+  #waitFor(pending: Promise<void>): void {
+    const done = pending.finally(() => {
+      if (this.#validation === done) this.#validation = undefined
+    })
+    this.#validation = done
+  }
+
+  #deliverChecked(arrival: Arrival): Promise<void> | undefined {
+    if (!this.schema) {
+      this.#hand(arrival, arrival.message.data as Output)
+      return undefined
+    }
+    const result = validate(this.schema, arrival.message.data)
+    if (!(result instanceof Promise)) {
+      this.#judge(arrival, result)
+      return undefined
+    }
+    const { messenger } = arrival.message.from
+    messenger.hold(arrival.length)
+    return result.then(judged => {
+      messenger.release(arrival.length)
+      this.#judge(arrival, judged)
+    })
+  }
+
+  #judge(arrival: Arrival, result: SchemaResult<Output>): void {
+    if (!result.issues) {
+      this.#hand(arrival, result.value)
+      return
+    }
+    const { from } = arrival.message
+    from.messenger.receipt(arrival.receipt, ReceiptOutcome.invalid)
+    this.#room.warn(
+      new EarshotError(
+        'invalid-data',
+        `a message of '${from.name}' does not fit channel '${this.name}': ${describeIssues(result.issues)}`,
+        { hint: 'The two programs may be of different versions.' },
+      ),
+    )
+  }
+
+  #hand({ message: { from }, length, receipt }: Arrival, data: Output): void {
+    const message: Message<Output> = { data, from, channel: this.name }
+    this.#emitter.emit('message', message)
+    for (const reader of this.#readers) {
+      from.messenger.hold(length)
+      reader.push({ message, length })
+    }
+    from.messenger.receipt(receipt, ReceiptOutcome.delivered)
+  }
+}
+
+interface Delivery<Output> {
+  readonly message: Message<Output>
+  readonly length: number
+}

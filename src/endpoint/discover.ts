@@ -1,0 +1,79 @@
+/** `discover`: who is there, without joining. */
+
+import { MdnsDiscovery } from '../discovery/mdns-discovery.ts'
+import { ItemQueue } from '../messaging/item-queue.ts'
+import { defaultInterfaces } from '../platform/interface-choice.ts'
+import type { Platform } from '../platform/platform.ts'
+import { formatAddress } from './address.ts'
+import { parseJson } from './json.ts'
+import type { InterfaceChoice, Json } from './options.ts'
+import { checkInterfaceChoice, checkService, checkSignal } from './options-check.ts'
+
+export interface DiscoverOptions {
+  /** Ends the sequence; the loop ends without an error. */
+  readonly signal?: AbortSignal
+  readonly interfaces?: InterfaceChoice
+  /** The platform to run on. @default this machine */
+  readonly network?: Platform
+}
+
+/** One who was seen. Nothing of it is proven. */
+export interface DiscoveredPeer {
+  readonly kind: 'found' | 'updated' | 'lost'
+  /** The service of its room. */
+  readonly service: string
+  readonly id: string
+  readonly name: string
+  readonly info: Json | undefined
+  /** `'ip:port'`, the most promising first. */
+  readonly addresses: readonly string[]
+  readonly via: string
+}
+
+/** See `discover` in index.ts. */
+export async function* discoverOn(
+  platform: Platform,
+  service: string | undefined,
+  options: DiscoverOptions,
+): AsyncGenerator<DiscoveredPeer, void, undefined> {
+  if (service !== undefined) checkService(service)
+  const signal = checkSignal(options.signal)
+  const interfaces = checkInterfaceChoice(options.interfaces)
+  if (signal?.aborted) return
+  const present = new Map<string, DiscoveredPeer>()
+  const seen = new ItemQueue<DiscoveredPeer>()
+  const discovery: MdnsDiscovery = new MdnsDiscovery({
+    service,
+    platform,
+    chooseInterfaces: all => defaultInterfaces(all, interfaces),
+    handlers: {
+      onSighting(sighting) {
+        const kind = present.has(sighting.id) ? 'updated' : 'found'
+        const { info, addresses, ...rest } = sighting
+        const peer = {
+          ...rest,
+          kind,
+          info: parseJson(info),
+          addresses: addresses.map(formatAddress),
+          via: discovery.via,
+        } as const
+        present.set(sighting.id, peer)
+        seen.push(peer)
+      },
+      onLost(id) {
+        const peer = present.get(id)
+        if (present.delete(id)) seen.push({ ...peer!, kind: 'lost' })
+      },
+      onWarning: error => seen.end(error),
+    },
+  })
+  const onAbort = () => seen.end()
+  signal?.addEventListener('abort', onAbort, { once: true })
+  try {
+    await discovery.start()
+    yield* seen
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    await discovery.close()
+  }
+}

@@ -1,0 +1,114 @@
+/**
+ * Typed events. A listener is removed by calling or disposing what `on` returns. A listener that throws hurts nobody
+ * else: the others are called all the same, and the error surfaces as an uncaught exception of the program, where
+ * programming errors belong.
+ */
+
+import { EarshotError } from '../errors.ts'
+import type { Clock } from '../platform/clock.ts'
+
+/** Removes a listener: call it, or let `using` do so. */
+export interface Disposer extends Disposable {
+  (): void
+}
+
+export interface OnceOptions {
+  /** Rejects with the code `timeout` after this long. @default Infinity */
+  readonly timeoutMs?: number
+  /** Rejects with `signal.reason`. */
+  readonly signal?: AbortSignal
+}
+
+type Listener<T> = (event: T) => void
+
+export class Emitter<Events extends object> {
+  readonly #clock: Clock
+  readonly #listeners = new Map<keyof Events, Set<Listener<never>>>()
+  /** What a late listener would have missed, given to it in the same turn. */
+  readonly #replay: <K extends keyof Events>(type: K) => Iterable<Events[K]>
+
+  constructor(clock: Clock, replay: <K extends keyof Events>(type: K) => Iterable<Events[K]>) {
+    this.#clock = clock
+    this.#replay = replay
+  }
+
+  has(type: keyof Events): boolean {
+    return this.#listeners.has(type)
+  }
+
+  on<K extends keyof Events>(type: K, listener: Listener<Events[K]>): Disposer {
+    const present = [...this.#replay(type)]
+    const listeners = this.#listeners.get(type) ?? new Set()
+    this.#listeners.set(type, listeners)
+    // A listener added twice is called twice, and each disposer removes its own.
+    const own = (event: Events[K]) => listener(event)
+    listeners.add(own)
+    const off = () => {
+      listeners.delete(own)
+      if (listeners.size === 0 && this.#listeners.get(type) === listeners) this.#listeners.delete(type)
+    }
+    for (const event of present) this.#call(own, event)
+    return Object.assign(off, { [Symbol.dispose]: off })
+  }
+
+  once<K extends keyof Events>(
+    type: K,
+    { timeoutMs, signal }: OnceOptions,
+    accepts: (event: Events[K]) => boolean = () => true,
+  ): Promise<Events[K]> {
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason)
+        return
+      }
+      const timer =
+        timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
+          ? undefined
+          : this.#clock.setTimer(timeoutMs, () => {
+              stop()
+              reject(new EarshotError('timeout', `no '${String(type)}' event within ${timeoutMs} ms`))
+            })
+      const onAbort = () => {
+        stop()
+        reject(signal?.reason)
+      }
+      signal?.addEventListener('abort', onAbort, { once: true })
+      let off: (() => void) | undefined
+      let isDone = false
+      const stop = () => {
+        isDone = true
+        off?.()
+        timer?.cancel()
+        signal?.removeEventListener('abort', onAbort)
+      }
+      off = this.on(type, event => {
+        if (isDone || !accepts(event)) return
+        stop()
+        resolve(event)
+      })
+      if (isDone) off()
+    })
+  }
+
+  /** True where somebody listens. */
+  emit<K extends keyof Events>(type: K, event: Events[K]): boolean {
+    const listeners = this.#listeners.get(type)
+    if (!listeners) return false
+    for (const listener of listeners) this.#call(listener as Listener<Events[K]>, event)
+    return true
+  }
+
+  clear(): void {
+    this.#listeners.clear()
+  }
+
+  #call<T>(listener: Listener<T>, event: T): void {
+    try {
+      listener(event)
+    } catch (error) {
+      this.#clock.afterTurn(() => {
+        throw error
+      })
+    }
+  }
+}

@@ -1,0 +1,143 @@
+/** The connected peers of a room: who comes, who goes and why, and who has fallen silent. */
+
+import { EarshotError } from '../errors.ts'
+import type { Deadlines } from '../messaging/deadlines.ts'
+import { Messenger, type MessengerHandlers } from '../messaging/messenger.ts'
+import type { AnswerFunction } from '../messaging/received-questions.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { GoodbyeCode } from '../session/frame.ts'
+import type { Hello } from '../session/hello.ts'
+import { ReassemblyBudget } from '../session/reassembly.ts'
+import type { SecureConnection } from '../session/secure-connection.ts'
+import { Session, type SessionEnd } from '../session/session.ts'
+import { parseJson } from './json.ts'
+import type { GoneCode, PeerState } from './options.ts'
+import { Peer, type PeerRoom } from './peer.ts'
+
+const TICK_MS = 1_000
+
+export interface MembershipEvents {
+  onPeer(peer: Peer): void
+  onGone(peer: Peer, code: GoneCode, reason: string, end: SessionEnd): void
+  onState(peer: Peer, state: PeerState, was: PeerState): void
+  onMessage(peer: Peer, channel: string, data: unknown, length: number, receipt: number): void
+  answerer(name: string): AnswerFunction<Peer> | undefined
+}
+
+export class Membership {
+  readonly #clock: Clock
+  readonly #deadlines: Deadlines
+  readonly #room: PeerRoom
+  readonly #events: MembershipEvents
+  readonly #budget = new ReassemblyBudget()
+  readonly #peers = new Map<string, Peer>()
+  #ticker: Timer | undefined
+
+  constructor(clock: Clock, deadlines: Deadlines, room: PeerRoom, events: MembershipEvents) {
+    this.#clock = clock
+    this.#deadlines = deadlines
+    this.#room = room
+    this.#events = events
+  }
+
+  get size(): number {
+    return this.#peers.size
+  }
+
+  get peers(): IterableIterator<Peer> {
+    return this.#peers.values()
+  }
+
+  get(id: string): Peer | undefined {
+    return this.#peers.get(id)
+  }
+
+  /** A peer was admitted on both sides. A session that there was with it is over: this one replaces it. */
+  add(connection: SecureConnection, remote: Hello): Peer {
+    const { remoteId } = connection
+    const before = this.#peers.get(remoteId)
+    if (before) this.#replace(before, remote)
+    const parsed = { info: parseJson(remote.info), hello: parseJson(remote.hello) }
+    const peer = new Peer(remoteId, remote, parsed, this.#room)
+    peer.messenger = new Messenger<Peer>(
+      handlers => new Session(connection, this.#clock, this.#budget, handlers),
+      peer,
+      this.#deadlines,
+      this.#handlers(peer),
+    )
+    this.#peers.set(remoteId, peer)
+    this.#ticker ??= this.#clock.setTimer(TICK_MS, () => this.#tick())
+    connection.receive(peer.messenger.session)
+    // Measured at once, so that `path.rttMs` is known soon.
+    peer.messenger.session.ping().catch(ignore)
+    this.#events.onPeer(peer)
+    return peer
+  }
+
+  close(): void {
+    this.#ticker?.cancel()
+    this.#ticker = undefined
+  }
+
+  #handlers(peer: Peer): MessengerHandlers<Peer> {
+    const events = this.#events
+    return {
+      onMessage: (channel, data, length, receipt) => events.onMessage(peer, channel, data, length, receipt),
+      answerer: name => events.answerer(name),
+      onLiveness: liveness => this.#setState(peer, liveness),
+      onInfo: info => peer.setInfo(parseJson(info)),
+      onClosed: end => this.#onClosed(peer, end),
+    }
+  }
+
+  #replace(peer: Peer, remote: Hello): void {
+    const hasRestarted = peer.instance.some((byte, index) => byte !== remote.instance[index])
+    const error = new EarshotError('lost', hasRestarted ? 'the peer was restarted' : 'the peer had lost the session')
+    if (hasRestarted) this.#gone(peer, { code: 'replaced', reason: '', byPeer: true, error })
+    peer.messenger.session.abort(error)
+  }
+
+  #onClosed(peer: Peer, end: SessionEnd): void {
+    if (this.#peers.get(peer.id) === peer) this.#gone(peer, end)
+  }
+
+  #gone(peer: Peer, end: SessionEnd): void {
+    this.#peers.delete(peer.id)
+    this.#setState(peer, 'gone')
+    this.#events.onGone(peer, goneCode(end.code), end.reason || wordFor(end), end)
+  }
+
+  #setState(peer: Peer, state: PeerState): void {
+    const was = peer.state
+    if (was === state || was === 'gone') return
+    peer.setState(state)
+    this.#events.onState(peer, state, was)
+  }
+
+  #tick(): void {
+    this.#ticker = undefined
+    const now = this.#clock.now()
+    for (const peer of [...this.#peers.values()]) peer.messenger.session.tick(now)
+    if (this.#peers.size > 0) this.#ticker ??= this.#clock.setTimer(TICK_MS, () => this.#tick())
+  }
+}
+
+function goneCode(code: GoodbyeCode): GoneCode {
+  switch (code) {
+    case 'closed':
+    case 'kicked':
+      return code
+    case 'replaced':
+      return 'restarted'
+    default:
+      return 'lost'
+  }
+}
+
+/** What a program can show where the other side gave no reason. */
+function wordFor({ code, error }: SessionEnd): string {
+  if (error) return error.message
+  return code === 'closed' || code === 'kicked' ? '' : code
+}
+
+function ignore(): void {}

@@ -1,0 +1,210 @@
+/** Arguments of the public functions: checked and completed once, at the edge. Inside, everything is required. */
+
+import type { Identity } from '../identity/identity.ts'
+import { generateIdentity } from '../identity/identity.ts'
+import {
+  MAX_HELLO_BYTES,
+  MAX_INFO_BYTES,
+  MAX_LABEL_BYTES,
+  MAX_NAME_BYTES,
+  MAX_SECRET_BYTES,
+  MAX_SERVICE_NAME_LENGTH,
+} from '../limits.ts'
+import type { AskLimits } from '../messaging/asked-questions.ts'
+import type { Platform } from '../platform/platform.ts'
+import { boundText } from '../wire/bound-text.ts'
+import { parseAddress } from './address.ts'
+import type { Admit, AskOptions, DiscoveryMethod, InterfaceChoice, JoinOptions, Json, SendOptions } from './options.ts'
+
+const DEFAULT_ASK_TIMEOUT_MS = 2_000
+const DISCOVERY_METHODS: readonly DiscoveryMethod[] = ['mdns']
+
+/** What `join` works with. */
+export interface RoomOptions {
+  readonly service: string
+  readonly name: string
+  readonly identity: Identity
+  /** JSON text, empty for none. */
+  readonly info: string
+  /** JSON text, empty for none. */
+  readonly hello: string
+  readonly secret: string | undefined
+  readonly admit: Admit | undefined
+  readonly maxPeers: number
+  readonly visible: boolean
+  readonly discovery: readonly DiscoveryMethod[]
+  readonly peers: readonly string[]
+  readonly interfaces: InterfaceChoice | undefined
+  readonly listen: { readonly host: string; readonly port: number }
+  readonly signal: AbortSignal | undefined
+}
+
+export function checkJoinOptions(service: string, options: JoinOptions, platform: Platform): RoomOptions {
+  checkObject('options', options)
+  const { secret, maxPeers = Number.POSITIVE_INFINITY, visible = true, admit, signal, listen = {} } = options
+  if (maxPeers !== Number.POSITIVE_INFINITY && (!Number.isInteger(maxPeers) || maxPeers < 0)) {
+    throw new RangeError(`maxPeers must be a whole number from 0 or Infinity, not ${show(maxPeers)}`)
+  }
+  if (admit !== undefined && typeof admit !== 'function')
+    throw new TypeError(`admit must be a function, not ${show(admit)}`)
+  if (typeof visible !== 'boolean') throw new TypeError(`visible must be true or false, not ${show(visible)}`)
+  checkSecret(secret)
+  return {
+    service: checkService(service),
+    name: checkName(options.name ?? defaultName(platform.hostName)),
+    identity: checkIdentity(options.identity) ?? generateIdentity(platform.random),
+    info: checkJson('info', options.info, MAX_INFO_BYTES),
+    hello: checkJson('hello', options.hello, MAX_HELLO_BYTES),
+    secret,
+    admit,
+    maxPeers,
+    visible,
+    discovery: checkDiscovery(options.discovery),
+    peers: checkPeers(options.peers ?? []),
+    interfaces: checkInterfaceChoice(options.interfaces),
+    listen: { host: listen.host ?? '::', port: checkPort(listen.port ?? 0) },
+    signal: checkSignal(signal),
+  }
+}
+
+/** Says nothing of the value. */
+function checkSecret(secret: string | undefined): void {
+  if (secret === undefined) return
+  if (typeof secret !== 'string') throw new TypeError(`secret must be a string, not of type ${typeof secret}`)
+  const bytes = byteLength(secret.normalize('NFC'))
+  if (bytes === 0 || bytes > MAX_SECRET_BYTES) {
+    throw new RangeError(`secret must have 1 to ${MAX_SECRET_BYTES} bytes of UTF-8, it has ${bytes}`)
+  }
+}
+
+/** RFC 6335 section 5.1: letters, digits and single hyphens inside, at least one letter. */
+export function checkService(service: string): string {
+  if (typeof service !== 'string') throw new TypeError(`the service name must be a string, not ${show(service)}`)
+  if (!/^(?=.*[a-z])[a-z0-9]+(-[a-z0-9]+)*$/.test(service) || service.length > MAX_SERVICE_NAME_LENGTH) {
+    throw new RangeError(
+      `the service name must have 1 to ${MAX_SERVICE_NAME_LENGTH} characters of a-z, 0-9 and '-', with a letter and ` +
+        `no '-' at an end or beside another, not ${show(service)}`,
+    )
+  }
+  return service
+}
+
+export function checkName(name: string): string {
+  return checkText('name', name, MAX_NAME_BYTES)
+}
+
+/** JSON text of a value, empty for undefined. */
+export function checkJson(field: string, value: Json | undefined, maxBytes: number): string {
+  if (value === undefined) return ''
+  const text = JSON.stringify(value)
+  if (text === undefined) throw new TypeError(`${field} must be a value that JSON can carry, not ${show(value)}`)
+  const bytes = byteLength(text)
+  if (bytes > maxBytes) throw new RangeError(`${field} must have at most ${maxBytes} bytes of JSON, it has ${bytes}`)
+  return text
+}
+
+export function checkInterfaceChoice(choice: InterfaceChoice | undefined): InterfaceChoice | undefined {
+  if (choice === undefined) return undefined
+  checkObject('interfaces', choice)
+  for (const field of ['include', 'exclude'] as const) {
+    const patterns = choice[field]
+    if (patterns !== undefined && !(Array.isArray(patterns) && patterns.every(item => typeof item === 'string'))) {
+      throw new TypeError(`interfaces.${field} must be an array of names, not ${show(patterns)}`)
+    }
+  }
+  return choice
+}
+
+/** A channel's or question's name. */
+export function checkLabel(kind: string, name: string): string {
+  return checkText(kind, name, MAX_LABEL_BYTES)
+}
+
+export function askLimits(name: string, { timeoutMs = DEFAULT_ASK_TIMEOUT_MS, signal }: AskOptions): AskLimits {
+  checkLabel('the name of the question', name)
+  checkDuration('timeoutMs', timeoutMs)
+  return { timeoutMs, signal }
+}
+
+export function checkDuration(field: string, ms: number): number {
+  if (typeof ms !== 'number' || Number.isNaN(ms) || ms < 0) {
+    throw new RangeError(`${field} must be 0 or more milliseconds, not ${show(ms)}`)
+  }
+  return ms
+}
+
+export function checkText(field: string, text: string, maxBytes: number): string {
+  if (typeof text !== 'string') throw new TypeError(`${field} must be a string, not ${show(text)}`)
+  const bytes = byteLength(text)
+  if (bytes === 0 || bytes > maxBytes) {
+    throw new RangeError(`${field} must have 1 to ${maxBytes} bytes of UTF-8, ${show(text)} has ${bytes}`)
+  }
+  return text
+}
+
+export function checkSendOptions({ delivery, signal }: SendOptions): void {
+  if (delivery !== undefined && delivery !== 'reliable') {
+    throw new RangeError(`delivery must be 'reliable', not ${show(delivery)}`)
+  }
+  checkSignal(signal)
+}
+
+export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal !== undefined && !(signal instanceof AbortSignal)) {
+    throw new TypeError(`signal must be an AbortSignal, not ${show(signal)}`)
+  }
+  return signal
+}
+
+function checkIdentity(identity: Identity | undefined): Identity | undefined {
+  if (identity !== undefined && typeof identity?.sign !== 'function') {
+    throw new TypeError(`identity must come from Identity.generate() or Identity.load(), not ${show(identity)}`)
+  }
+  return identity
+}
+
+function checkDiscovery(methods: readonly DiscoveryMethod[] | undefined): readonly DiscoveryMethod[] {
+  if (methods === undefined) return DISCOVERY_METHODS
+  if (!Array.isArray(methods)) throw new TypeError(`discovery must be an array, not ${show(methods)}`)
+  for (const method of methods) {
+    if (!DISCOVERY_METHODS.includes(method)) {
+      throw new RangeError(`discovery knows ${DISCOVERY_METHODS.map(show).join(', ')}, not ${show(method)}`)
+    }
+  }
+  return methods
+}
+
+function checkPeers(peers: readonly string[]): readonly string[] {
+  if (!Array.isArray(peers)) throw new TypeError(`peers must be an array of 'ip:port', not ${show(peers)}`)
+  for (const peer of peers) {
+    if (typeof peer !== 'string' || !parseAddress(peer))
+      throw new RangeError(`peers takes 'ip:port', not ${show(peer)}`)
+  }
+  return peers
+}
+
+function checkPort(port: number): number {
+  if (!Number.isInteger(port) || port < 0 || port > 65_535) {
+    throw new RangeError(`listen.port must be a whole number from 0 to 65535, not ${show(port)}`)
+  }
+  return port
+}
+
+function checkObject(field: string, value: unknown): void {
+  if (typeof value !== 'object' || value === null) throw new TypeError(`${field} must be an object, not ${show(value)}`)
+}
+
+function defaultName(hostName: string): string {
+  return boundText(hostName, MAX_NAME_BYTES) || 'earshot'
+}
+
+function byteLength(text: string): number {
+  return new TextEncoder().encode(text).length
+}
+
+/** A value for an error message: short, and never a secret's neighbour by accident. */
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${boundText(value, 80)}'`
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'an array' : 'an object'
+  return String(value)
+}

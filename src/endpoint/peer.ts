@@ -1,0 +1,128 @@
+/** One connected peer, as programs see it. */
+
+import { EarshotError } from '../errors.ts'
+import type { Messenger } from '../messaging/messenger.ts'
+import { encodeValue } from '../messaging/value.ts'
+import type { Hello } from '../session/hello.ts'
+import type { AskOptions, Json, PeerPath, PeerState, SendOptions } from './options.ts'
+import { askLimits } from './options-check.ts'
+
+/** Figures of the session with a peer. */
+export interface PeerStats {
+  /** Bytes that wait for the peer's credit or for the path. */
+  readonly queuedBytes: number
+  /** Smoothed round trip in milliseconds; undefined before the first was measured. */
+  readonly rttMs: number | undefined
+  /** How long the peer has been connected, in milliseconds. */
+  readonly connectedMs: number
+}
+
+export interface PeerRoom {
+  send(data: unknown, options: SendOptions): Promise<void>
+  kick(peer: Peer, reason: string, banMs: number): Promise<void>
+  path(peer: Peer): PeerPath
+  now(): number
+}
+
+export class Peer {
+  /** The public key of the peer, in base32: proven, and never another peer's. */
+  readonly id: string
+  /** What the peer calls itself. A label for people, not unique and not an identity. */
+  readonly name: string
+  /** JSON that the peer gave to those who connect. */
+  readonly hello: Json | undefined
+  readonly #room: PeerRoom
+  #info: Json | undefined
+  #state: PeerState = 'here'
+
+  /** @internal */ readonly instance: Uint8Array
+  /** @internal */ readonly since: number
+  /** @internal */ messenger!: Messenger<Peer>
+
+  /** @internal */
+  constructor(id: string, remote: Hello, parsed: { info: Json | undefined; hello: Json | undefined }, room: PeerRoom) {
+    this.id = id
+    this.name = remote.name
+    this.#info = parsed.info
+    this.hello = parsed.hello
+    this.instance = remote.instance
+    this.since = room.now()
+    this.#room = room
+  }
+
+  /** Public data of the peer, as it is now. */
+  get info(): Json | undefined {
+    return this.#info
+  }
+
+  /** `'here'`; `'quiet'` when it has been silent for 4 s; `'gone'` when the session has ended. */
+  get state(): PeerState {
+    return this.#state
+  }
+
+  /** How it is connected, now. */
+  get path(): PeerPath {
+    return this.#room.path(this)
+  }
+
+  stats(): PeerStats {
+    const { queuedBytes, rttMs } = this.messenger.session
+    return { queuedBytes, rttMs, connectedMs: this.#room.now() - this.since }
+  }
+
+  /** Sends to this peer alone: see `room.send`. */
+  send(data: unknown, options: Omit<SendOptions, 'to'> = {}): Promise<void> {
+    return this.#room.send(data, { ...options, to: this })
+  }
+
+  /** Asks this peer: see `room.ask`. */
+  ask(name: string, question?: unknown, options: AskOptions = {}): Promise<unknown> {
+    try {
+      return this.messenger.ask(name, encodeValue(question), askLimits(name, options))
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Asks this peer for an answer that comes in parts: see `room.askStream`. */
+  askStream(name: string, question?: unknown, options: AskOptions = {}): AsyncIterableIterator<unknown> {
+    return this.messenger.askStream(name, encodeValue(question), askLimits(name, options))
+  }
+
+  /**
+   * Measures a round trip, in milliseconds. Rejects with `timeout` after `timeoutMs`, with `signal.reason`, or when the
+   * session ends.
+   */
+  ping(options: AskOptions = {}): Promise<number> {
+    const { timeoutMs, signal } = askLimits('ping', options)
+    return this.messenger.ping({ timeoutMs, signal })
+  }
+
+  /**
+   * Ends the session with this peer; it learns the code. With `banMs` it is refused for that long.
+   * @param code 1 to 512 bytes for the other program. @default 'kicked'
+   */
+  kick(code = 'kicked', { banMs = 0 }: { readonly banMs?: number } = {}): Promise<void> {
+    return this.#room.kick(this, code, banMs)
+  }
+
+  /** What JSON and logs show. */
+  toJSON(): { id: string; name: string; state: PeerState } {
+    return { id: this.id, name: this.name, state: this.#state }
+  }
+
+  /** @internal */
+  setState(state: PeerState): void {
+    this.#state = state
+  }
+
+  /** @internal */
+  setInfo(info: Json | undefined): void {
+    this.#info = info
+  }
+}
+
+/** What sending to a peer that is gone rejects with. */
+export function goneError(peer: Peer): EarshotError {
+  return new EarshotError('closed', `the peer '${peer.name}' is gone`)
+}

@@ -1,0 +1,289 @@
+/**
+ * Turns TCP connections into sessions: handshake, greeting, and the choice of one connection where two peers dial each
+ * other at the same time (docs/protocol.md, "Crossing dials"). Of each pair the peer with the larger id decides: it
+ * admits on one connection and says `duplicate` on any other; the smaller one admits on all and takes what is left.
+ */
+
+import { EarshotError } from '../errors.ts'
+import {
+  ADMISSION_TIMEOUT_MS,
+  HANDSHAKE_TIMEOUT_MS,
+  MAX_HALF_OPEN_CONNECTIONS,
+  MAX_HALF_OPEN_PER_ADDRESS,
+  MAX_UNDECIDED_CONNECTIONS,
+} from '../limits.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { TcpConnection } from '../platform/network.ts'
+import type { Goodbye } from '../session/frame.ts'
+import { greet } from '../session/greeting.ts'
+import { InitiatorHandshake, ResponderHandshake } from '../session/handshake.ts'
+import { encodeAlert } from '../session/handshake-alert.ts'
+import type { HandshakeParty } from '../session/handshake-party.ts'
+import type { Hello } from '../session/hello.ts'
+import { type Handshake, SecureConnection } from '../session/secure-connection.ts'
+import { formatAddress } from './address.ts'
+import type { Admission } from './admission.ts'
+import { parseJson } from './json.ts'
+
+/** A session that just stood may have crossed the other side's dial: until then the new connection is the spare one. */
+const CROSSING_MS = 3_000
+
+export interface KnownSession {
+  readonly instance: Uint8Array
+  readonly since: number
+}
+
+export interface ReceptionRoom {
+  readonly selfId: string
+  hello(hasSession: boolean): Hello
+  /** The session with this peer, where there is one. */
+  sessionWith(id: string): KnownSession | undefined
+  /** A peer is in. Must take over the connection at once. */
+  onGreeted(connection: SecureConnection, remote: Hello): void
+  /** The application's `admit` threw, or something like it. */
+  onWarning(error: EarshotError): void
+}
+
+export interface Expectations {
+  /** The dial was for this peer and no other. */
+  readonly expectedId: string | undefined
+  /** The application asked for this peer: its `admit` is not asked. */
+  readonly isWanted: boolean
+  /** The handshake has shown who is there. */
+  onRemoteId(id: string): void
+}
+
+export class Reception {
+  readonly #clock: Clock
+  readonly #party: HandshakeParty
+  readonly #admission: Admission
+  readonly #room: ReceptionRoom
+  /** Connections whose peer has not proven itself yet, by remote address. */
+  readonly #halfOpen = new Map<string, number>()
+  #halfOpenCount = 0
+  #undecidedCount = 0
+  /** Peers that were admitted on a connection which is not a session yet. */
+  readonly #admitting = new Map<string, { readonly connection: SecureConnection; readonly since: number }>()
+  readonly #connections = new Set<SecureConnection>()
+  #isClosed = false
+
+  constructor(clock: Clock, party: HandshakeParty, admission: Admission, room: ReceptionRoom) {
+    this.#clock = clock
+    this.#party = party
+    this.#admission = admission
+    this.#room = room
+  }
+
+  /** Somebody dialled us. */
+  accept(tcp: TcpConnection): void {
+    const { address } = tcp.remote
+    const fromThere = this.#halfOpen.get(address) ?? 0
+    if (this.#isClosed || this.#halfOpenCount >= MAX_HALF_OPEN_CONNECTIONS || fromThere >= MAX_HALF_OPEN_PER_ADDRESS) {
+      turnAway(tcp)
+      return
+    }
+    this.#halfOpen.set(address, fromThere + 1)
+    this.#halfOpenCount++
+    const settled = () => {
+      this.#halfOpenCount--
+      const left = this.#halfOpen.get(address)! - 1
+      if (left > 0) this.#halfOpen.set(address, left)
+      else this.#halfOpen.delete(address)
+    }
+    // Who calls and does not come through is told why on the wire; there is nobody here to tell.
+    this.#introduce(tcp, 'responder', STRANGER, settled).catch(ignore)
+  }
+
+  /** We dialled somebody. Resolves with the peer's id when it is a peer; rejects with why it is not. */
+  initiate(tcp: TcpConnection, expectations: Expectations, signal: AbortSignal): Promise<string> {
+    return this.#introduce(tcp, 'initiator', expectations, ignore, signal)
+  }
+
+  /** Drops every connection that is not a session yet. */
+  close(): void {
+    this.#isClosed = true
+    for (const connection of this.#connections) connection.abort(new EarshotError('closed', 'the room was left'))
+  }
+
+  async #introduce(
+    tcp: TcpConnection,
+    role: 'initiator' | 'responder',
+    expectations: Expectations,
+    onIntroduced: () => void,
+    signal?: AbortSignal,
+  ): Promise<string> {
+    const connection = new SecureConnection(tcp, this.#clock)
+    this.#connections.add(connection)
+    const patience = new Patience(this.#clock, connection)
+    const onAbort = () => connection.abort(new EarshotError('closed', 'another address was faster'))
+    signal?.addEventListener('abort', onAbort, { once: true })
+    const introduced = once(onIntroduced)
+    try {
+      await this.#shakeHands(connection, role, expectations.expectedId)
+      expectations.onRemoteId(connection.remoteId)
+      await this.#greet(connection, role, expectations, patience, introduced)
+      return connection.remoteId
+    } catch (error) {
+      connection.abort()
+      throw patience.isExhausted ? patience.error(error) : error
+    } finally {
+      introduced()
+      patience.end()
+      signal?.removeEventListener('abort', onAbort)
+      this.#connections.delete(connection)
+      if (this.#admitting.get(connection.remoteId)?.connection === connection)
+        this.#admitting.delete(connection.remoteId)
+    }
+  }
+
+  #shakeHands(
+    connection: SecureConnection,
+    role: 'initiator' | 'responder',
+    expectedId: string | undefined,
+  ): Promise<void> {
+    if (role === 'responder') return connection.open(new ResponderHandshake(this.#party))
+    const handshake: Handshake & { start(): Uint8Array } = new InitiatorHandshake(this.#party, expectedId)
+    return connection.open(handshake, handshake.start())
+  }
+
+  #greet(
+    connection: SecureConnection,
+    role: 'initiator' | 'responder',
+    { isWanted }: Expectations,
+    patience: Patience,
+    introduced: () => void,
+  ): Promise<void> {
+    let isUndecided = false
+    const decided = () => {
+      if (isUndecided) this.#undecidedCount--
+      isUndecided = false
+    }
+    return new Promise<void>((resolve, reject) => {
+      greet(connection, {
+        role,
+        isEager: role === 'initiator' && (isWanted || this.#admission.isOpen),
+        hello: () => this.#room.hello(this.#room.sessionWith(connection.remoteId) !== undefined),
+        judge: remote => this.#judge(connection, remote, isWanted),
+        onHello: () => {
+          introduced()
+          this.#undecidedCount++
+          isUndecided = true
+          patience.extend()
+        },
+        onGreeted: remote => {
+          this.#connections.delete(connection)
+          this.#room.onGreeted(connection, remote)
+          resolve()
+        },
+        onFailed: reject,
+      })
+    }).finally(decided)
+  }
+
+  #judge(
+    connection: SecureConnection,
+    remote: Hello | undefined,
+    isWanted: boolean,
+  ): Goodbye | undefined | Promise<Goodbye | undefined> {
+    const id = connection.remoteId
+    if (this.#undecidedCount > MAX_UNDECIDED_CONNECTIONS)
+      return { code: 'refused', reason: 'busy', retryAfterMs: 5_000 }
+    const details =
+      remote &&
+      (() => ({
+        id,
+        name: remote.name,
+        info: parseJson(remote.info),
+        hello: parseJson(remote.hello),
+        address: formatAddress(connection.remote),
+      }))
+    const verdict = this.#admission.judge(id, details, isWanted)
+    const settle = (refusal: Goodbye | undefined) => refusal ?? this.#chooseConnection(connection, remote)
+    if (!(verdict instanceof Promise)) return settle(verdict)
+    return verdict.then(settle)
+  }
+
+  /** The last word before admitting: is this the one connection with that peer? */
+  #chooseConnection(connection: SecureConnection, remote: Hello | undefined): Goodbye | undefined {
+    const id = connection.remoteId
+    if (this.#room.selfId < id) return undefined
+    const other = this.#admitting.get(id)
+    if (other && this.#isRecent(other.since)) return DUPLICATE
+    const session = this.#room.sessionWith(id)
+    if (session && !this.#replaces(session, remote)) return DUPLICATE
+    other?.connection.abort(new EarshotError('lost', 'the peer dialled again'))
+    this.#admitting.set(id, { connection, since: this.#clock.now() })
+    return undefined
+  }
+
+  #isRecent(since: number): boolean {
+    return this.#clock.now() - since <= CROSSING_MS
+  }
+
+  /** True where the other side has lost the session that still looks alive here: it restarted, or its path broke. */
+  #replaces(session: KnownSession, remote: Hello | undefined): boolean {
+    if (!remote) return false
+    if (!sameBytes(session.instance, remote.instance)) return true
+    return !remote.hasSession && !this.#isRecent(session.since)
+  }
+}
+
+const STRANGER: Expectations = { expectedId: undefined, isWanted: false, onRemoteId: ignore }
+const DUPLICATE: Goodbye = { code: 'duplicate', reason: '', retryAfterMs: 0 }
+
+/** How long a connection may take to become a peer: a little, and longer once only the application's word is missing. */
+class Patience {
+  readonly #clock: Clock
+  readonly #connection: SecureConnection
+  #timer: Timer
+  isExhausted = false
+
+  constructor(clock: Clock, connection: SecureConnection) {
+    this.#clock = clock
+    this.#connection = connection
+    this.#timer = this.#start(HANDSHAKE_TIMEOUT_MS)
+  }
+
+  extend(): void {
+    this.#timer.cancel()
+    this.#timer = this.#start(ADMISSION_TIMEOUT_MS)
+  }
+
+  end(): void {
+    this.#timer.cancel()
+  }
+
+  error(cause: unknown): EarshotError {
+    return new EarshotError('timeout', `the peer at ${formatAddress(this.#connection.remote)} did not answer in time`, {
+      cause,
+    })
+  }
+
+  #start(ms: number): Timer {
+    return this.#clock.setTimer(ms, () => {
+      this.isExhausted = true
+      this.#connection.abort(new EarshotError('timeout', 'the peer did not answer in time'))
+    })
+  }
+}
+
+/** The door is full: the caller is told in three bytes, which mostly arrive, and cut off before it costs more. */
+function turnAway(tcp: TcpConnection): void {
+  tcp.start({ onData: ignore, onDrain: ignore, onEnd: ignore, onClose: ignore })
+  tcp.write(encodeAlert('busy'))
+  tcp.destroy()
+}
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index])
+}
+
+function once(fn: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (!isDone) fn()
+    isDone = true
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,510 @@
+/**
+ * A room: the peers of one service, found, connected and kept. This class is the composition root: it wires discovery,
+ * the listener, sessions and messages together, owns every resource, and closes them in reverse order.
+ *
+ *     discovery ─ sightings ─► seeker ─ dials ─┐
+ *     listener ─ connections ──────────────────┴─► reception ─► membership ─► message hub ─► listeners
+ */
+
+import type { Discovery } from '../discovery/discovery.ts'
+import { MdnsDiscovery } from '../discovery/mdns-discovery.ts'
+import { EarshotError } from '../errors.ts'
+import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
+import { Deadlines } from '../messaging/deadlines.ts'
+import { withinLimits } from '../messaging/limited.ts'
+import type { AnswerFunction } from '../messaging/received-questions.ts'
+import type { StandardSchemaV1 } from '../messaging/standard-schema.ts'
+import { encodeValue } from '../messaging/value.ts'
+import { defaultInterfaces } from '../platform/interface-choice.ts'
+import type { NetworkInterface, TcpConnection, TcpListener } from '../platform/network.ts'
+import type { Platform } from '../platform/platform.ts'
+import { HandshakeParty } from '../session/handshake-party.ts'
+import { deriveSecretKey } from '../session/handshake-secret.ts'
+import { type Hello, INSTANCE_BYTES } from '../session/hello.ts'
+import type { SessionEnd } from '../session/session.ts'
+import { formatAddress } from './address.ts'
+import { Admission } from './admission.ts'
+import { type AskAllAnswer, askEach } from './ask-all.ts'
+import { Channel } from './channel.ts'
+import { Connector } from './connector.ts'
+import { type Disposer, Emitter, type OnceOptions } from './emitter.ts'
+import type { RoomEvents, SeenPeer } from './events.ts'
+import { parseJson } from './json.ts'
+import { Membership } from './membership.ts'
+import { MessageHub } from './message-hub.ts'
+import type { AskOptions, ConnectOptions, GoneCode, Json, PeerPath, PeerRef, SendOptions } from './options.ts'
+import { askLimits, checkJson, checkLabel, checkSendOptions, type RoomOptions } from './options-check.ts'
+import { goneError, type Peer } from './peer.ts'
+import { Reception } from './reception.ts'
+import { Seeker, type SightedPeer } from './seeker.ts'
+
+/** After a kick without a ban neither side dials the other by itself for this long. */
+const KICK_PAUSE_MS = 60_000
+const SENT: Promise<void> = Promise.resolve()
+
+// biome-ignore lint: channels of all types in one map
+type AnyChannel = Channel<any, any>
+
+export interface ChannelOptions<Input, Output> {
+  /** Any Standard Schema (Zod, Valibot, ArkType, …), checked where messages are sent and where they arrive. */
+  readonly schema?: StandardSchemaV1<Input, Output>
+  /** @default 'reliable' */
+  readonly delivery?: 'reliable'
+}
+
+export class Room implements AsyncDisposable {
+  /** Who this program is in the room. */
+  readonly self: { readonly id: string; readonly name: string }
+  /** Resolves when the room is left, with the reason; never rejects. */
+  readonly closed: Promise<unknown>
+
+  readonly #platform: Platform
+  readonly #options: RoomOptions
+  readonly #instance: Uint8Array
+  readonly #deadlines: Deadlines
+  readonly #emitter: Emitter<RoomEvents>
+  readonly #hub: MessageHub
+  readonly #admission: Admission
+  readonly #membership: Membership
+  readonly #reception: Reception
+  readonly #seeker: Seeker
+  readonly #connector: Connector
+  readonly #answers = new Map<string, AnswerFunction<Peer>>()
+  readonly #channels = new Map<string, AnyChannel[]>()
+  readonly #warnings: EarshotError[] = []
+  readonly #onAbort = (): void => void this.#leave(this.#options.signal?.reason, 'at once')
+  #discoveries: Discovery[] = []
+  #listener: TcpListener | undefined
+  #info: string
+  #isVisible: boolean
+  #leaving: Promise<void> | undefined
+  #resolveClosed!: (reason: unknown) => void
+
+  /** @internal Resolves when the room is listening and advertising. */
+  static async open(options: RoomOptions, platform: Platform): Promise<Room> {
+    options.signal?.throwIfAborted()
+    const psk = options.secret === undefined ? undefined : await deriveSecretKey(options.secret, options.service)
+    const room = new Room(options, platform, psk)
+    try {
+      await room.#start()
+    } catch (error) {
+      await room.#leave(error, 'at once')
+      throw error
+    }
+    return room
+  }
+
+  private constructor(options: RoomOptions, platform: Platform, psk: Uint8Array | undefined) {
+    const { clock, random, network } = platform
+    const { identity, service } = options
+    const selfId = identity.id
+    this.self = { id: selfId, name: options.name }
+    this.closed = new Promise(resolve => {
+      this.#resolveClosed = resolve
+    })
+    this.#platform = platform
+    this.#options = options
+    this.#info = options.info
+    this.#isVisible = options.visible
+    this.#instance = random.bytes(INSTANCE_BYTES)
+    this.#deadlines = new Deadlines(clock)
+    this.#emitter = new Emitter<RoomEvents>(clock, type => this.#replay(type))
+    this.#hub = new MessageHub({
+      emitMessage: message => this.#emitter.emit('message', message),
+      warn: error => this.#warn(error),
+    })
+    const isConnected = (id: string) => this.#membership.get(id) !== undefined
+    this.#admission = new Admission(clock, { selfId, isConnected, peerCount: () => this.#membership.size }, options)
+    this.#membership = new Membership(clock, this.#deadlines, this.#peerRoom(), {
+      onPeer: peer => this.#emitter.emit('peer', peer),
+      onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
+      onState: (peer, state, was) => this.#emitter.emit('peer-state', { peer, state, was }),
+      onMessage: (peer, channel, data, length, receipt) => this.#hub.onMessage(peer, channel, data, length, receipt),
+      answerer: name => this.#answers.get(name),
+    })
+    const party = new HandshakeParty({ identity, service, psk, random })
+    this.#reception = new Reception(clock, party, this.#admission, {
+      selfId,
+      hello: hasSession => this.#hello(hasSession),
+      sessionWith: id => this.#membership.get(id),
+      onGreeted: (connection, remote) => this.#membership.add(connection, remote),
+      onWarning: error => this.#warn(error),
+    })
+    this.#connector = new Connector(clock, network, this.#reception, {
+      peer: id => this.#membership.get(id),
+      peers: () => [...this.#membership.peers],
+      sightings: () => this.#seeker.sightings,
+      nextPeer: (accepts, limits) => this.#emitter.once('peer', limits, accepts),
+      nextSighting: async (accepts, limits) => {
+        const { id } = await this.#emitter.once('found', limits, accepts)
+        return this.#seeker.sighting(id)!
+      },
+    })
+    this.#seeker = new Seeker(clock, random, {
+      selfId,
+      isConnected,
+      mayJoin: id => this.#admission.mayJoin(id),
+      dialSighting: sighting => this.#connector.dialSighting(sighting),
+      dialAddress: address => this.#connector.dialAddress(address),
+    })
+  }
+
+  // Who is here -------------------------------------------------------------------------------------------------------
+
+  /** The connected peers, now. */
+  get peers(): Peer[] {
+    return [...this.#membership.peers]
+  }
+
+  /** The connected peer of this id, short id, or name; undefined where there is none, or several bear the name. */
+  peer(idOrName: string): Peer | undefined {
+    return this.#connector.connected(idOrName)
+  }
+
+  /** Own addresses as `'ip:port'`, for the `connect` and `peers` of others. */
+  get addresses(): string[] {
+    const local = this.#listener?.local
+    if (!local) return []
+    if (local.address !== '::' && local.address !== '0.0.0.0') return [formatAddress(local)]
+    return this.#interfaces().flatMap(({ name, addresses }) =>
+      addresses
+        .filter(({ family }) => family === 'ipv4' || local.address === '::')
+        .map(({ address, scope }) => {
+          const zone = scope === 'link-local' && address.includes(':') ? `%${name}` : ''
+          return formatAddress({ address: address + zone, port: local.port })
+        }),
+    )
+  }
+
+  // What happens ------------------------------------------------------------------------------------------------------
+
+  /**
+   * Calls `listener` for every event of this type, until what is returned is called or disposed. Late listeners miss
+   * nothing: `peer` and `found` begin with those present, `message` with the messages that waited for a listener.
+   */
+  on<K extends keyof RoomEvents>(type: K, listener: (event: RoomEvents[K]) => void): Disposer {
+    const disposer = this.#emitter.on(type, listener)
+    if (type === 'message') this.#hub.onListening()
+    return disposer
+  }
+
+  /** The next event of this type, as a promise; for `peer` one who is present already. */
+  once<K extends keyof RoomEvents>(type: K, options: OnceOptions = {}): Promise<RoomEvents[K]> {
+    const event = this.#emitter.once(type, options)
+    if (type === 'message') this.#hub.onListening()
+    return event
+  }
+
+  // Talking -----------------------------------------------------------------------------------------------------------
+
+  /**
+   * Sends a message: text, bytes (`Uint8Array`), or a value of JSON's types, Map, Set, Date, BigInt and typed arrays.
+   * Resolves when flow control has accepted it, with `receipt: true` when every receiving application has it. Bytes
+   * must not be changed before that. Rejects with `closed`, `limit-reached`, `unknown-peer`, `signal.reason`, or a
+   * TypeError for what cannot be sent.
+   */
+  send(data: unknown, options: SendOptions = {}): Promise<void> {
+    return this.#send('', data, options)
+  }
+
+  /** A named channel with its own order, listeners and, where given, schema. */
+  channel<Input = unknown, Output = Input>(
+    name: string,
+    { schema, delivery }: ChannelOptions<Input, Output> = {},
+  ): Channel<Input, Output> {
+    checkLabel('the name of the channel', name)
+    checkSendOptions({ ...(delivery && { delivery }) })
+    const known = this.#channels.get(name)?.find(other => other.schema === schema)
+    if (known) return known as Channel<Input, Output>
+    const channel: Channel<Input, Output> = new Channel(
+      name,
+      schema,
+      {
+        send: (label, data, options) => this.#send(label, data, options),
+        onListening: () => this.#hub.onListening(),
+        warn: error => this.#warn(error),
+      },
+      new Emitter(this.#platform.clock, () => []),
+    )
+    this.#hub.addConsumer(name, channel)
+    this.#channels.set(name, [...(this.#channels.get(name) ?? []), channel as AnyChannel])
+    return channel
+  }
+
+  /**
+   * Answers the questions of this name. `fn` returns the answer, a promise of it, or an async iterable for askers that
+   * use `askStream`. What it throws reaches the asker as `answer-failed`. The returned function takes it back.
+   */
+  answer<Question = unknown>(
+    name: string,
+    fn: (question: Question, context: { readonly from: Peer; readonly signal: AbortSignal }) => unknown,
+  ): Disposer {
+    checkLabel('the name of the question', name)
+    if (typeof fn !== 'function') throw new TypeError('answer takes a function')
+    if (this.#answers.has(name)) throw new RangeError(`'${name}' is answered already in this room`)
+    const answer = fn as AnswerFunction<Peer>
+    this.#answers.set(name, answer)
+    const off = () => {
+      if (this.#answers.get(name) === answer) this.#answers.delete(name)
+    }
+    return Object.assign(off, { [Symbol.dispose]: off })
+  }
+
+  /**
+   * Asks one peer. Rejects with `timeout`, `answer-failed` (see `reason`), `no-answer`, `unknown-peer`, `closed`, or
+   * `signal.reason`; giving up reaches the answering function.
+   */
+  async ask(peer: PeerRef, name: string, question?: unknown, options: AskOptions = {}): Promise<unknown> {
+    return this.#connector.target(peer).ask(name, question, options)
+  }
+
+  /** Asks for an answer that comes in parts. `timeoutMs` counts for each part. */
+  askStream(peer: PeerRef, name: string, question?: unknown, options: AskOptions = {}): AsyncIterableIterator<unknown> {
+    return this.#connector.target(peer).askStream(name, question, options)
+  }
+
+  /** Asks several peers, by default all, and yields their answers as they come: one for each peer asked. */
+  askAll(
+    name: string,
+    question?: unknown,
+    { to, ...options }: AskOptions & { readonly to?: PeerRef | readonly PeerRef[] } = {},
+  ): AsyncIterableIterator<AskAllAnswer> {
+    askLimits(name, options)
+    return askEach(this.#connector.targets(to), name, question, options)
+  }
+
+  // Coming and going --------------------------------------------------------------------------------------------------
+
+  /**
+   * Connects to `'ip:port'`, to a peer's id, or to a name that is unique among those seen. Resolves with the peer who
+   * is connected already, too. Rejects with `attempts`: each address tried, how long, and why it failed; a peer that
+   * denies gives `refused` with `reason` and `retryAfterMs`.
+   */
+  async connect(target: string, options: ConnectOptions = {}): Promise<Peer> {
+    if (this.#leaving) throw leftError()
+    return this.#connector.connect(target, options)
+  }
+
+  /** Lets nobody new in, nor looks for anybody. Those present stay, and may come back after a broken link. */
+  lock(): void {
+    this.#admission.lock([...this.#membership.peers].map(({ id }) => id))
+  }
+
+  /** Ends `lock`, and looks for peers again. */
+  unlock(): void {
+    this.#admission.unlock()
+    this.#seeker.retryAll()
+  }
+
+  /** Whether the room is advertised to those who look for it. */
+  get visible(): boolean {
+    return this.#isVisible
+  }
+
+  set visible(visible: boolean) {
+    this.#isVisible = visible
+    this.#advertise()
+  }
+
+  /** Changes the public data of this peer: at most 400 bytes of JSON. */
+  setInfo(info: Json | undefined): void {
+    this.#info = checkJson('info', info, MAX_INFO_BYTES)
+    this.#advertise()
+    for (const peer of this.#membership.peers) peer.messenger.session.info(this.#info)
+  }
+
+  /** Leaves: goodbyes are sent, queues flushed for at most a second, every resource freed. Idempotent. */
+  close(): Promise<void> {
+    return this.#leave(undefined, 'politely')
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // Starting and leaving ----------------------------------------------------------------------------------------------
+
+  async #start(): Promise<void> {
+    const { listen, signal, peers } = this.#options
+    this.#listener = await this.#platform.network.listenTcp(listen, tcp => this.#onConnection(tcp))
+    this.#discoveries = this.#options.discovery.map(() => this.#mdns())
+    for (const discovery of this.#discoveries) await discovery.start()
+    this.#advertise()
+    for (const address of peers) this.#seeker.addAddress(address)
+    signal?.throwIfAborted()
+    signal?.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  #mdns(): Discovery {
+    const discovery: Discovery = new MdnsDiscovery({
+      service: this.#options.service,
+      platform: this.#platform,
+      chooseInterfaces: all => defaultInterfaces(all, this.#options.interfaces),
+      handlers: {
+        onSighting: sighting => this.#onSighting({ ...sighting, via: discovery.via }),
+        onLost: id => this.#onLost(id),
+        onWarning: error => this.#warn(error),
+      },
+    })
+    return discovery
+  }
+
+  #leave(reason: unknown, manner: 'politely' | 'at once'): Promise<void> {
+    this.#leaving ??= this.#doLeave(manner).then(() => this.#resolveClosed(reason))
+    return this.#leaving
+  }
+
+  async #doLeave(manner: 'politely' | 'at once'): Promise<void> {
+    this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#seeker.close()
+    this.#reception.close()
+    const sessions = [...this.#membership.peers].map(({ messenger }) => messenger.session)
+    const partings = sessions.map(session =>
+      manner === 'politely' ? session.close('closed') : session.abort(new EarshotError('closed', 'the room was left')),
+    )
+    await Promise.all([...partings, ...this.#discoveries.map(discovery => discovery.close()), this.#listener?.close()])
+    this.#membership.close()
+    this.#deadlines.close()
+    for (const channel of [...this.#channels.values()].flat()) channel.close()
+    this.#emitter.clear()
+  }
+
+  // What the parts tell -----------------------------------------------------------------------------------------------
+
+  #onConnection(tcp: TcpConnection): void {
+    // Who asked for certain interfaces does not want callers from others.
+    if (this.#options.interfaces && !this.#interfaceOf(tcp.local.address)) tcp.destroy()
+    else this.#reception.accept(tcp)
+  }
+
+  #onSighting(sighting: SightedPeer): void {
+    if (this.#seeker.onSighting(sighting) && !this.#membership.get(sighting.id)) {
+      this.#emitter.emit('found', seenPeer(sighting))
+    }
+  }
+
+  #onLost(id: string): void {
+    const sighting = this.#seeker.sighting(id)
+    if (!sighting) return
+    this.#seeker.onLost(id)
+    if (!this.#membership.get(id)) this.#emitter.emit('lost', seenPeer(sighting))
+  }
+
+  #onGone(peer: Peer, code: GoneCode, reason: string, end: SessionEnd): void {
+    this.#emitter.emit('peer-gone', { peer, code, reason })
+    if (this.#leaving) return
+    const pauseMs = code === 'kicked' ? KICK_PAUSE_MS : code === 'closed' && end.byPeer ? Number.POSITIVE_INFINITY : 0
+    this.#seeker.onPeerGone(peer.id, pauseMs)
+    if (this.#membership.size === this.#options.maxPeers - 1) this.#seeker.retryAll()
+  }
+
+  #replay<K extends keyof RoomEvents>(type: K): Iterable<RoomEvents[K]> {
+    const events: { readonly [E in keyof RoomEvents]?: () => RoomEvents[E][] } = {
+      peer: () => this.peers,
+      found: () => [...this.#seeker.sightings].filter(({ id }) => !this.#membership.get(id)).map(seenPeer),
+      warning: () => this.#warnings.splice(0),
+    }
+    return events[type]?.() ?? []
+  }
+
+  #warn(error: EarshotError): void {
+    if (this.#emitter.emit('warning', error)) return
+    this.#warnings.push(error)
+    if (this.#warnings.length > MAX_WARNING_BACKLOG) this.#warnings.shift()
+  }
+
+  // What the parts ask ------------------------------------------------------------------------------------------------
+
+  #send(channel: string, data: unknown, options: SendOptions): Promise<void> {
+    try {
+      if (this.#leaving) throw leftError()
+      checkSendOptions(options)
+      options.signal?.throwIfAborted()
+      const value = encodeValue(data)
+      const waiting: Promise<void>[] = []
+      for (const peer of options.to === undefined ? this.#membership.peers : this.#connector.targets(options.to)) {
+        if (peer.state === 'gone') throw goneError(peer)
+        const { messenger } = peer
+        const accepted = options.receipt ? messenger.sendWithReceipt(channel, value) : messenger.send(channel, value)
+        if (accepted) waiting.push(options.to === undefined ? unlessGone(accepted, peer) : accepted)
+      }
+      if (waiting.length === 0) return SENT
+      const all = Promise.all(waiting).then(ignore)
+      const { signal } = options
+      return signal ? withinLimits(all, { timeoutMs: Number.POSITIVE_INFINITY, signal }, this.#deadlines) : all
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  #peerRoom(): ConstructorParameters<typeof Peer>[3] {
+    return {
+      send: (data, options) => this.#send('', data, options),
+      path: peer => this.#path(peer),
+      now: () => this.#platform.clock.now(),
+      kick: (peer, reason, banMs) => {
+        if (banMs > 0) this.#admission.ban(peer.id, banMs)
+        return peer.messenger.session.close('kicked', reason, Math.ceil(banMs || KICK_PAUSE_MS))
+      },
+    }
+  }
+
+  #hello(hasSession: boolean): Hello {
+    return {
+      instance: this.#instance,
+      hasSession,
+      port: this.#listener?.local.port ?? 0,
+      name: this.self.name,
+      info: this.#info,
+      hello: this.#options.hello,
+    }
+  }
+
+  #advertise(): void {
+    const { service } = this.#options
+    const port = this.#listener?.local.port
+    if (port === undefined || this.#leaving) return
+    const advert = { service, ...this.self, info: this.#info, port }
+    for (const discovery of this.#discoveries) discovery.advertise(this.#isVisible ? advert : undefined)
+  }
+
+  #path(peer: Peer): PeerPath {
+    const { session } = peer.messenger
+    const { local, remote } = session.connection
+    return {
+      kind: 'lan',
+      transport: 'tcp',
+      local: formatAddress(local),
+      remote: formatAddress(remote),
+      interface: this.#interfaceOf(local.address)?.name,
+      rttMs: session.rttMs,
+    }
+  }
+
+  #interfaces(): readonly NetworkInterface[] {
+    return defaultInterfaces(this.#platform.network.interfaces(), this.#options.interfaces)
+  }
+
+  #interfaceOf(local: string): NetworkInterface | undefined {
+    const [address] = local.split('%')
+    const all = this.#options.interfaces ? this.#interfaces() : this.#platform.network.interfaces()
+    return all.find(({ addresses }) => addresses.some(own => own.address === address))
+  }
+}
+
+function seenPeer({ id, name, info, addresses, via }: SightedPeer): SeenPeer {
+  return { id, name, info: parseJson(info), addresses: addresses.map(formatAddress), via }
+}
+
+/** Who leaves while everybody is being sent to does not spoil it for the others: `peer-gone` tells of it. */
+function unlessGone(accepted: Promise<void>, peer: Peer): Promise<void> {
+  return accepted.catch(error => {
+    if (peer.state !== 'gone') throw error
+  })
+}
+
+function leftError(): EarshotError {
+  return new EarshotError('closed', 'the room was left')
+}
+
+function ignore(): void {}

@@ -1,0 +1,198 @@
+/**
+ * Questions asked to one peer, waiting for their answers. Answers are matched by number; a question that is settled
+ * for any reason (answer, time-out, abort, end of the session) is forgotten at once, and an answer that comes too late
+ * is dropped.
+ */
+
+import { EarshotError, protocolViolation } from '../errors.ts'
+import { ANSWER_ITEM_WINDOW } from '../limits.ts'
+import { Payload } from '../session/frame.ts'
+import { NO_LANE } from '../session/send-queue.ts'
+import type { Session } from '../session/session.ts'
+import { answerErrorFrom } from './answer-error.ts'
+import { type Deadlines, Expiring } from './deadlines.ts'
+import { ItemQueue } from './item-queue.ts'
+import type { EncodedValue } from './value.ts'
+
+export interface AskLimits {
+  /** How long to wait for the answer, or for the next item of a streamed one. */
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+}
+
+export class AskedQuestions {
+  readonly #session: Session
+  readonly #deadlines: Deadlines
+  readonly #open = new Map<number, AskedQuestion>()
+  #nextId = 1
+
+  constructor(session: Session, deadlines: Deadlines) {
+    this.#session = session
+    this.#deadlines = deadlines
+  }
+
+  ask(name: string, question: EncodedValue, limits: AskLimits): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      this.#ask(name, question, limits, { resolve, reject, items: undefined })
+    })
+  }
+
+  /** The answer as a sequence; a single answer is a sequence of one. */
+  askStream(name: string, question: EncodedValue, limits: AskLimits): AsyncIterableIterator<unknown> {
+    let taken = 0
+    let asked: AskedQuestion | undefined
+    const items = new ItemQueue<unknown>({
+      onTaken: () => {
+        taken++
+        if (asked && taken >= ANSWER_ITEM_WINDOW / 2) {
+          this.#session.pull(asked.id, taken)
+          taken = 0
+        }
+      },
+      onReturn: () => asked?.cancel(undefined),
+    })
+    const resolve = (value: unknown) => {
+      items.push(value)
+      items.end()
+    }
+    asked = this.#ask(name, question, limits, { resolve, reject: error => items.end(error), items })
+    return items
+  }
+
+  #ask(
+    name: string,
+    { kind, bytes }: EncodedValue,
+    { timeoutMs, signal }: AskLimits,
+    outcome: Outcome,
+  ): AskedQuestion | undefined {
+    if (signal?.aborted) {
+      outcome.reject(signal.reason)
+      return undefined
+    }
+    const id = this.#nextId++
+    const asked = new AskedQuestion(this, id, name, timeoutMs, signal, outcome)
+    this.#open.set(id, asked)
+    this.#deadlines.add(asked, timeoutMs)
+    try {
+      const sent = this.#session.send(NO_LANE, Payload.question | kind, id, this.#session.label(name), bytes)
+      sent?.catch(error => asked.fail(error))
+    } catch (error) {
+      asked.fail(error)
+    }
+    return asked
+  }
+
+  // What the session tells --------------------------------------------------------------------------------------------
+
+  onAnswer(id: number, value: unknown): void {
+    const asked = this.#open.get(id)
+    if (!asked) return
+    this.forget(asked)
+    asked.outcome.resolve(value)
+  }
+
+  onItem(id: number, value: unknown): void {
+    const asked = this.#open.get(id)
+    if (!asked) return
+    const { items } = asked.outcome
+    if (!items) {
+      asked.cancel(
+        new EarshotError('invalid-data', `the answer to '${asked.name}' is a stream`, { hint: 'Use askStream.' }),
+      )
+      return
+    }
+    if (items.length >= ANSWER_ITEM_WINDOW * 2) throw protocolViolation('more items of an answer than were asked for')
+    this.#deadlines.remove(asked)
+    this.#deadlines.add(asked, asked.timeoutMs)
+    items.push(value)
+  }
+
+  onEnd(id: number): void {
+    const asked = this.#open.get(id)
+    if (!asked) return
+    if (!asked.outcome.items) throw protocolViolation('an answer ends that never began')
+    this.forget(asked)
+    asked.outcome.items.end()
+  }
+
+  onError(id: number, code: number, reason: string): void {
+    const asked = this.#open.get(id)
+    asked?.fail(answerErrorFrom(code, reason, asked.name))
+  }
+
+  /** The session has ended: every open question fails with `error`. */
+  close(error: EarshotError): void {
+    for (const asked of [...this.#open.values()]) asked.fail(error)
+  }
+
+  /** @internal */
+  forget(asked: AskedQuestion): void {
+    this.#open.delete(asked.id)
+    this.#deadlines.remove(asked)
+    asked.signal?.removeEventListener('abort', asked.onAbort)
+  }
+
+  /** @internal */
+  tellCancelled(id: number): void {
+    this.#session.cancel(id)
+  }
+}
+
+interface Outcome {
+  resolve(value: unknown): void
+  reject(error: unknown): void
+  /** Where the items of a streamed answer go. */
+  readonly items: ItemQueue<unknown> | undefined
+}
+
+class AskedQuestion extends Expiring {
+  readonly id: number
+  readonly name: string
+  readonly timeoutMs: number
+  readonly signal: AbortSignal | undefined
+  readonly outcome: Outcome
+  readonly onAbort: () => void = ignore
+  readonly #questions: AskedQuestions
+
+  constructor(
+    questions: AskedQuestions,
+    id: number,
+    name: string,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    outcome: Outcome,
+  ) {
+    super()
+    this.#questions = questions
+    this.id = id
+    this.name = name
+    this.timeoutMs = timeoutMs
+    this.signal = signal
+    this.outcome = outcome
+    if (signal) {
+      this.onAbort = () => this.cancel(signal.reason)
+      signal.addEventListener('abort', this.onAbort, { once: true })
+    }
+  }
+
+  override expire(): void {
+    this.cancel(
+      new EarshotError('timeout', `no answer to '${this.name}' within ${this.timeoutMs} ms`, {
+        hint: 'Give more time with timeoutMs, or look at what the answering side is doing.',
+      }),
+    )
+  }
+
+  /** Nobody waits any more: the answering side is told, and may stop its work. */
+  cancel(error: unknown): void {
+    this.#questions.tellCancelled(this.id)
+    this.fail(error)
+  }
+
+  fail(error: unknown): void {
+    this.#questions.forget(this)
+    this.outcome.reject(error)
+  }
+}
+
+function ignore(): void {}

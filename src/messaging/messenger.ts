@@ -1,0 +1,168 @@
+/** Messages, receipts, questions and answers with one peer: what the payload frames of its session mean. */
+
+import { EarshotError, protocolViolation } from '../errors.ts'
+import { MESSAGE_POOL, Payload } from '../session/frame.ts'
+import type { Session, SessionEnd, SessionHandlers } from '../session/session.ts'
+import { AskedQuestions, type AskLimits } from './asked-questions.ts'
+import type { Deadlines } from './deadlines.ts'
+import { withinLimits } from './limited.ts'
+import { type AnswerFunction, ReceivedQuestions } from './received-questions.ts'
+import { decodeValue, type EncodedValue } from './value.ts'
+
+/** What became of a message that wanted a receipt. */
+export const ReceiptOutcome = { delivered: 0, dropped: 1, invalid: 2 } as const
+
+export interface MessengerHandlers<From> {
+  /** `length` is what the message costs of the sender's credit; `receipt` is 0 where none is wanted. */
+  onMessage(channel: string, data: unknown, length: number, receipt: number): void
+  answerer(name: string): AnswerFunction<From> | undefined
+  onLiveness(liveness: 'here' | 'quiet'): void
+  /** The peer changed its public data: JSON text, empty for none. */
+  onInfo(info: string): void
+  onClosed(end: SessionEnd): void
+}
+
+const KIND_BITS = 0x03
+const reasonDecoder = new TextDecoder()
+
+export class Messenger<From> implements SessionHandlers {
+  readonly session: Session
+  readonly #handlers: MessengerHandlers<From>
+  readonly #deadlines: Deadlines
+  readonly #asked: AskedQuestions
+  readonly #received: ReceivedQuestions<From>
+  readonly #receipts = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+  #nextReceipt = 1
+
+  constructor(
+    open: (handlers: SessionHandlers) => Session,
+    from: From,
+    deadlines: Deadlines,
+    handlers: MessengerHandlers<From>,
+  ) {
+    this.#handlers = handlers
+    this.#deadlines = deadlines
+    this.session = open(this)
+    this.#asked = new AskedQuestions(this.session, deadlines)
+    this.#received = new ReceivedQuestions(this.session, from)
+  }
+
+  /** Sends a message. Undefined: accepted at once; otherwise a promise that resolves when flow control accepts it. */
+  send(channel: string, { kind, bytes }: EncodedValue): Promise<void> | undefined {
+    const label = this.session.label(channel)
+    return this.session.send(label, Payload.message | kind, label, 0, bytes)
+  }
+
+  /** Sends a message and resolves when the receiving application has it. */
+  sendWithReceipt(channel: string, { kind, bytes }: EncodedValue): Promise<void> {
+    const label = this.session.label(channel)
+    const number = this.#nextReceipt++
+    return new Promise((resolve, reject) => {
+      this.#receipts.set(number, { resolve, reject })
+      this.session.send(label, Payload.message | kind, label, number, bytes)?.catch(error => {
+        this.#receipts.delete(number)
+        reject(error)
+      })
+    })
+  }
+
+  ask(name: string, question: EncodedValue, limits: AskLimits): Promise<unknown> {
+    return this.#asked.ask(name, question, limits)
+  }
+
+  askStream(name: string, question: EncodedValue, limits: AskLimits): AsyncIterableIterator<unknown> {
+    return this.#asked.askStream(name, question, limits)
+  }
+
+  /** Tells the sender what became of a message that wanted a receipt. */
+  receipt(number: number, outcome: number): void {
+    if (number !== 0) this.session.receipt(number, outcome)
+  }
+
+  /** The application has not read a message of this length yet. */
+  hold(length: number): void {
+    this.session.hold(MESSAGE_POOL, length)
+  }
+
+  release(length: number): void {
+    this.session.release(MESSAGE_POOL, length)
+  }
+
+  /** One round trip, in milliseconds. */
+  ping(limits: AskLimits): Promise<number> {
+    return withinLimits(this.session.ping(), limits, this.#deadlines)
+  }
+
+  // What the session tells --------------------------------------------------------------------------------------------
+
+  onPayload(type: number, a: number, b: number, body: Uint8Array, length: number): void {
+    const kind = type & KIND_BITS
+    switch (type & ~KIND_BITS) {
+      case Payload.message:
+        this.#handlers.onMessage(this.session.labelName(a), decodeValue(kind, body), length, b)
+        return
+      case Payload.question: {
+        const answer = this.#handlers.answerer(this.session.labelName(b))
+        this.#received.onQuestion(a, decodeValue(kind, body), answer)
+        return
+      }
+      case Payload.answer:
+        this.#asked.onAnswer(a, decodeValue(kind, body))
+        return
+      case Payload.answerItem:
+        this.#asked.onItem(a, decodeValue(kind, body))
+        return
+      case Payload.answerEnd:
+        this.#asked.onEnd(a)
+        return
+      case Payload.answerError:
+        this.#asked.onError(a, b, reasonDecoder.decode(body))
+        return
+      default:
+        throw protocolViolation(`a payload frame of unknown type ${type}`)
+    }
+  }
+
+  onReceipt(number: number, outcome: number): void {
+    const waiting = this.#receipts.get(number)
+    if (!waiting) return
+    this.#receipts.delete(number)
+    if (outcome === ReceiptOutcome.delivered) waiting.resolve()
+    else waiting.reject(undelivered(outcome))
+  }
+
+  onCancel(question: number): void {
+    this.#received.onCancel(question)
+  }
+
+  onPull(question: number, count: number): void {
+    this.#received.onPull(question, count)
+  }
+
+  onLiveness(liveness: 'here' | 'quiet'): void {
+    this.#handlers.onLiveness(liveness)
+  }
+
+  onInfo(info: string): void {
+    this.#handlers.onInfo(info)
+  }
+
+  onClosed(end: SessionEnd): void {
+    const error =
+      end.error ??
+      new EarshotError('closed', `the peer is gone: ${end.code}`, end.reason === '' ? {} : { reason: end.reason })
+    this.#asked.close(error)
+    this.#received.close(error)
+    for (const { reject } of this.#receipts.values()) reject(error)
+    this.#receipts.clear()
+    this.#handlers.onClosed(end)
+  }
+}
+
+function undelivered(outcome: number): EarshotError {
+  return outcome === ReceiptOutcome.invalid
+    ? new EarshotError('invalid-data', "the message does not fit the schema of the receiver's channel")
+    : new EarshotError('limit-reached', 'the receiving application did not take the message: nobody listens there', {
+        hint: 'The receiver must listen with room.on or a channel.',
+      })
+}

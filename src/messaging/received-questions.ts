@@ -1,0 +1,171 @@
+/** Questions of one peer, being answered. A question that its asker gave up aborts the signal its function was given. */
+
+import { asError, EarshotError, protocolViolation } from '../errors.ts'
+import { ANSWER_ITEM_WINDOW, MAX_OPEN_QUESTIONS, MAX_REASON_BYTES } from '../limits.ts'
+import { Payload } from '../session/frame.ts'
+import { NO_LANE } from '../session/send-queue.ts'
+import type { Session } from '../session/session.ts'
+import { boundText } from '../wire/bound-text.ts'
+import { AnswerErrorCode } from './answer-error.ts'
+import { encodeValue } from './value.ts'
+
+/** Answers one question: a value, a promise of one, or an async iterable of the items of a streamed answer. */
+export type AnswerFunction<From> = (question: unknown, context: AnswerContext<From>) => unknown
+
+export interface AnswerContext<From> {
+  readonly from: From
+  /** Aborted when the asker gives up or is gone. */
+  readonly signal: AbortSignal
+}
+
+export class ReceivedQuestions<From> {
+  readonly #session: Session
+  readonly #from: From
+  readonly #open = new Map<number, OpenQuestion<From>>()
+
+  constructor(session: Session, from: From) {
+    this.#session = session
+    this.#from = from
+  }
+
+  onQuestion(id: number, question: unknown, answer: AnswerFunction<From> | undefined): void {
+    if (!answer) {
+      this.#fail(id, AnswerErrorCode.noAnswer, '')
+      return
+    }
+    if (this.#open.size >= MAX_OPEN_QUESTIONS) {
+      this.#fail(id, AnswerErrorCode.limitReached, '')
+      return
+    }
+    if (this.#open.has(id)) throw protocolViolation(`question ${id} is open already`)
+    const open = new OpenQuestion(this.#from)
+    try {
+      const result = answer(question, open)
+      if (isPromise(result)) {
+        this.#open.set(id, open)
+        result.then(
+          value => this.#settle(id, open, value),
+          error => this.#reject(id, open, error),
+        )
+      } else this.#settle(id, open, result)
+    } catch (error) {
+      this.#reject(id, open, error)
+    }
+  }
+
+  onCancel(id: number): void {
+    const open = this.#open.get(id)
+    if (!open) return
+    this.#open.delete(id)
+    open.abort(new EarshotError('closed', 'the asker gave up'))
+  }
+
+  onPull(id: number, count: number): void {
+    this.#open.get(id)?.allow(count)
+  }
+
+  /** The session has ended: nobody waits for these answers. */
+  close(error: EarshotError): void {
+    for (const open of this.#open.values()) open.abort(error)
+    this.#open.clear()
+  }
+
+  #settle(id: number, open: OpenQuestion<From>, value: unknown): void {
+    if (open.isAborted) return
+    if (isAsyncIterable(value)) {
+      this.#open.set(id, open)
+      this.#stream(id, open, value).catch(error => this.#reject(id, open, error))
+      return
+    }
+    this.#open.delete(id)
+    try {
+      const { kind, bytes } = encodeValue(value)
+      this.#session.send(NO_LANE, Payload.answer | kind, id, 0, bytes)?.catch(ignore)
+    } catch (error) {
+      this.#reject(id, open, error)
+    }
+  }
+
+  async #stream(id: number, open: OpenQuestion<From>, items: AsyncIterable<unknown>): Promise<void> {
+    for await (const item of items) {
+      if (open.isAborted) return
+      const { kind, bytes } = encodeValue(item)
+      await open.turn()
+      if (open.isAborted) return
+      await this.#session.send(NO_LANE, Payload.answerItem | kind, id, 0, bytes)
+    }
+    if (open.isAborted) return
+    this.#open.delete(id)
+    await this.#session.send(NO_LANE, Payload.answerEnd, id, 0, new Uint8Array(0))
+  }
+
+  #reject(id: number, open: OpenQuestion<From>, thrown: unknown): void {
+    this.#open.delete(id)
+    if (open.isAborted || !this.#session.isOpen) return
+    const error = asError(thrown)
+    const { code } = error as { code?: unknown }
+    this.#fail(id, AnswerErrorCode.failed, typeof code === 'string' ? code : error.message)
+  }
+
+  #fail(id: number, code: number, reason: string): void {
+    const text = new TextEncoder().encode(boundText(reason, MAX_REASON_BYTES))
+    this.#session.send(NO_LANE, Payload.answerError, id, code, text)?.catch(ignore)
+  }
+}
+
+/** What the answering function is given. The AbortController is made when somebody looks at the signal. */
+class OpenQuestion<From> implements AnswerContext<From> {
+  readonly from: From
+  #controller: AbortController | undefined
+  #reason: EarshotError | undefined
+  #allowed: number = ANSWER_ITEM_WINDOW
+  #wake: (() => void) | undefined
+
+  constructor(from: From) {
+    this.from = from
+  }
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#reason) this.#controller.abort(this.#reason)
+    return this.#controller.signal
+  }
+
+  get isAborted(): boolean {
+    return this.#reason !== undefined
+  }
+
+  abort(reason: EarshotError): void {
+    this.#reason = reason
+    this.#controller?.abort(reason)
+    this.#wake?.()
+  }
+
+  /** The asker takes `count` more items. */
+  allow(count: number): void {
+    this.#allowed += count
+    this.#wake?.()
+  }
+
+  /** Waits until the asker takes another item, or gives up. */
+  async turn(): Promise<void> {
+    while (this.#allowed === 0 && !this.isAborted) {
+      await new Promise<void>(resolve => {
+        this.#wake = resolve
+      })
+    }
+    this.#allowed--
+  }
+}
+
+function isPromise(value: unknown): value is PromiseLike<unknown> {
+  return typeof (value as { then?: unknown } | null | undefined)?.then === 'function'
+}
+
+function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
+  return (
+    typeof (value as { [Symbol.asyncIterator]?: unknown } | null | undefined)?.[Symbol.asyncIterator] === 'function'
+  )
+}
+
+function ignore(): void {}

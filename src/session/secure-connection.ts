@@ -1,0 +1,172 @@
+/**
+ * A TCP connection with the handshake done: whole, authentic records in both directions. The bytes that the peer sends
+ * end this connection at worst, with a code: whatever is thrown while they are handled becomes the reason.
+ */
+
+import { EarshotError } from '../errors.ts'
+import { CLOSE_TIMEOUT_MS } from '../limits.ts'
+import type { Clock, Timer } from '../platform/clock.ts'
+import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
+import { encodeGoodbye } from './frame.ts'
+import type { HandshakeStep, SecureChannel } from './handshake.ts'
+
+/** Who takes the records: first the greeting, then the session. */
+export interface RecordReceiver {
+  /** The plaintext belongs to the receiver. */
+  onRecord(plaintext: Uint8Array): void
+  /** The connection takes more after `sendRecord` returned false. */
+  onWritable(): void
+  /** Exactly once. `error` is undefined where the peer hung up in an orderly way. */
+  onClosed(error: EarshotError | undefined): void
+}
+
+/** The two sides of a handshake: `InitiatorHandshake` or `ResponderHandshake`. */
+export interface Handshake {
+  push(chunk: Uint8Array): HandshakeStep
+}
+
+type State =
+  | { readonly kind: 'fresh' }
+  | { readonly kind: 'handshake'; readonly handshake: Handshake; readonly settle: Settle }
+  | { readonly kind: 'open'; readonly channel: SecureChannel }
+  | { readonly kind: 'closed' }
+
+interface Settle {
+  resolve(): void
+  reject(error: EarshotError): void
+}
+
+export class SecureConnection implements TcpHandlers {
+  readonly #tcp: TcpConnection
+  readonly #onPlaintext = (plaintext: Uint8Array): void => this.#receiver!.onRecord(plaintext)
+  readonly #clock: Clock
+  #state: State = { kind: 'fresh' }
+  #receiver: RecordReceiver | undefined
+  #endTimer: Timer | undefined
+  #channel: SecureChannel | undefined
+  /** What arrived behind the handshake, until a receiver is there. */
+  #early: Uint8Array[] = []
+
+  constructor(tcp: TcpConnection, clock: Clock) {
+    this.#tcp = tcp
+    this.#clock = clock
+  }
+
+  /**
+   * Runs the handshake. `first` is what the initiator sends to begin with. To be called in the turn in which `tcp` was
+   * handed over. Resolves when the peer is authenticated; rejects with why it is not. What arrives from then on waits
+   * for `receive`.
+   */
+  open(handshake: Handshake, first?: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#state = { kind: 'handshake', handshake, settle: { resolve, reject } }
+      this.#tcp.start(this)
+      if (first) this.#tcp.write(first)
+    })
+  }
+
+  get local(): SocketAddress {
+    return this.#tcp.local
+  }
+
+  get remote(): SocketAddress {
+    return this.#tcp.remote
+  }
+
+  /** The peer's id, proven by the handshake; empty before. */
+  get remoteId(): string {
+    return this.#channel?.remoteId ?? ''
+  }
+
+  /** Hands every record to `receiver` from now on, those that arrived already first. */
+  receive(receiver: RecordReceiver): void {
+    this.#receiver = receiver
+    for (const chunk of this.#early.splice(0)) this.onData(chunk)
+  }
+
+  /** Hands the rest of a record to the receiver which has just taken over. */
+  deliver(rest: Uint8Array): void {
+    this.#receiver!.onRecord(rest)
+  }
+
+  /** Seals and sends one record. False: wait for `onWritable`. What is sent after the end is dropped. */
+  sendRecord(plaintext: Uint8Array): boolean {
+    if (this.#state.kind !== 'open') return true
+    return this.#tcp.write(this.#state.channel.sealer.seal(plaintext))
+  }
+
+  /** Sends what is queued, then hangs up; a peer that does not hang up too is cut off. */
+  end(): void {
+    this.#tcp.end()
+    this.#endTimer ??= this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#tcp.destroy())
+  }
+
+  /** Closes at once. `error` says why, where it was not our own wish. */
+  abort(error?: EarshotError): void {
+    this.#close(error)
+    this.#tcp.destroy()
+  }
+
+  // What the network tells --------------------------------------------------------------------------------------------
+
+  onData(chunk: Uint8Array): void {
+    const state = this.#state
+    try {
+      if (state.kind === 'handshake') this.#shake(state, chunk)
+      else if (state.kind !== 'open') return
+      else if (this.#receiver) state.channel.opener.push(chunk, this.#onPlaintext)
+      else this.#early.push(chunk)
+    } catch (error) {
+      this.#fail(error)
+    }
+  }
+
+  onDrain(): void {
+    this.#receiver?.onWritable()
+  }
+
+  onEnd(): void {
+    // Nothing is sent to somebody who has hung up: half-open connections have no use here.
+    this.end()
+  }
+
+  onClose(error: EarshotError | undefined): void {
+    this.#endTimer?.cancel()
+    this.#close(error)
+  }
+
+  #shake({ handshake, settle }: Extract<State, { kind: 'handshake' }>, chunk: Uint8Array): void {
+    const step = handshake.push(chunk)
+    if (step.send) this.#tcp.write(step.send)
+    if (step.kind === 'waiting') return
+    if (step.kind === 'failed') {
+      this.#state = { kind: 'closed' }
+      this.end()
+      settle.reject(step.error)
+      return
+    }
+    this.#channel = step.channel
+    this.#state = { kind: 'open', channel: step.channel }
+    if (step.rest.length > 0) this.#early.push(step.rest)
+    settle.resolve()
+  }
+
+  /** The peer sent what it must not: it is told, where that is still possible, and cut off. */
+  #fail(thrown: unknown): void {
+    if (!(thrown instanceof EarshotError)) throw thrown
+    const code = thrown.code === 'limit-reached' ? 'limit-reached' : 'protocol-violation'
+    this.sendRecord(encodeGoodbye({ code, reason: '', retryAfterMs: 0 }))
+    this.#close(thrown)
+    this.end()
+  }
+
+  #close(error: EarshotError | undefined): void {
+    const state = this.#state
+    if (state.kind === 'closed') return
+    this.#state = { kind: 'closed' }
+    this.#early = []
+    if (state.kind === 'handshake') {
+      state.settle.reject(error ?? new EarshotError('closed', 'the peer hung up during the handshake'))
+    } else this.#receiver?.onClosed(error)
+  }
+}

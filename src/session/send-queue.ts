@@ -1,0 +1,278 @@
+/**
+ * What one session sends, in which order and when (docs/protocol.md, "Sending").
+ *
+ *     control frame ────────────────────────────────┐
+ *     payload frame ── credit? ─ yes ───────────────┼─► batch ── end of turn, or full ──► one record
+ *                          └─ no ──► waiting ── credit ─┤
+ *     large frame ──────────────────► bulk ── fragment ─┘   (only while the path takes more)
+ *
+ * All that is written during one turn of the event loop leaves as one record. Frames of one lane (one channel) keep
+ * their order; otherwise small frames overtake large ones. A small frame that finds credit costs a copy into the
+ * batch and nothing else: no object, no promise.
+ */
+
+import { EarshotError } from '../errors.ts'
+import { INITIAL_CREDIT_BYTES, MAX_SEND_QUEUE_BYTES, MAX_WHOLE_FRAME_BYTES } from '../limits.ts'
+import { putVarint, varintLength } from '../wire/varint.ts'
+import { Fifo } from './fifo.ts'
+import { Frame, type Pool, payloadLength, putPayload } from './frame.ts'
+import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
+
+export interface RecordOutput {
+  /** Seals and sends one record. False: the path has enough for now; `SendQueue.drain` is called when it takes more. */
+  sendRecord(plaintext: Uint8Array): boolean
+  /** Runs `fn` when the present turn is over. */
+  afterTurn(fn: () => void): void
+}
+
+interface WaitingFrame {
+  readonly bytes: Uint8Array
+  /** Frames of one lane keep their order. */
+  readonly lane: number
+  /** How much of `bytes` has left, for a frame that goes in fragments. */
+  sent: number
+  resolve(): void
+  reject(error: unknown): void
+}
+
+interface SendPool {
+  credit: number
+  readonly waiting: Fifo<WaitingFrame>
+  readonly bulk: Fifo<WaitingFrame>
+  /** How many frames of each lane are in `bulk`. */
+  readonly bulkLanes: Map<number, number>
+}
+
+/** Frames which keep no order with others, such as questions. */
+export const NO_LANE = -1
+
+/** Batch buffers not in use, shared by all sessions: an idle session holds none. */
+const spareBatches: Uint8Array[] = []
+const MAX_SPARE_BATCHES = 64
+
+export class SendQueue {
+  readonly #output: RecordOutput
+  readonly #pools: readonly [SendPool, SendPool] = [newPool(), newPool()]
+  readonly #onTurnEnd = (): void => this.#endTurn()
+  #batch: Uint8Array | undefined
+  #length = 0
+  #flushScheduled = false
+  #writable = true
+  #queuedBytes = 0
+  #onIdle: (() => void) | undefined
+
+  constructor(output: RecordOutput) {
+    this.#output = output
+  }
+
+  /** True where everything queued has been handed to the path, and the path has sent it. */
+  get isIdle(): boolean {
+    return this.#length === 0 && this.#queuedBytes === 0 && this.#writable
+  }
+
+  /** Bytes that wait for credit or for the path. */
+  get queuedBytes(): number {
+    return this.#queuedBytes
+  }
+
+  /** Queues a control frame: it needs no credit. */
+  control(frame: Uint8Array): void {
+    this.#room(frame.length)
+    this.#batch!.set(frame, this.#length)
+    this.#length += frame.length
+    this.#schedule()
+  }
+
+  /**
+   * Queues a payload frame. Returns undefined where it was accepted at once, otherwise a promise that resolves when
+   * flow control has accepted it, or rejects with `limit-reached` where too much waits already, or with the reason
+   * for which the session ended.
+   */
+  payload(pool: Pool, lane: number, type: number, a: number, b: number, body: Uint8Array): Promise<void> | undefined {
+    const { credit, waiting, bulkLanes } = this.#pools[pool]
+    const length = payloadLength(a, b, body.length)
+    if (length <= MAX_WHOLE_FRAME_BYTES && length <= credit && waiting.length === 0 && !bulkLanes.has(lane)) {
+      this.#pools[pool].credit = credit - length
+      this.#room(length)
+      this.#length = putPayload(this.#batch!, this.#length, type, a, b, body)
+      this.#schedule()
+      return undefined
+    }
+    const bytes = new Uint8Array(length)
+    putPayload(bytes, 0, type, a, b, body)
+    return this.#enqueue(pool, lane, bytes)
+  }
+
+  /** The other side gave credit. */
+  addCredit(pool: Pool, bytes: number): void {
+    this.#pools[pool].credit = Math.min(this.#pools[pool].credit + bytes, Number.MAX_SAFE_INTEGER)
+    this.#schedule()
+  }
+
+  /** The path takes more again. */
+  drain(): void {
+    this.#writable = true
+    this.#endTurn()
+  }
+
+  /** Sends what the batch holds now, without waiting for the end of the turn. */
+  flush(): void {
+    this.#seal()
+  }
+
+  /** Calls `fn` once, when `isIdle` has become true. */
+  whenIdle(fn: () => void): void {
+    if (this.isIdle) fn()
+    else this.#onIdle = fn
+  }
+
+  /** The session is over: everything that still waits is rejected with `reason`. */
+  abort(reason: unknown): void {
+    this.#length = 0
+    this.#releaseBatch()
+    this.#queuedBytes = 0
+    for (const pool of this.#pools) {
+      pool.bulkLanes.clear()
+      for (const frame of [...pool.waiting.drain(), ...pool.bulk.drain()]) frame.reject(reason)
+    }
+  }
+
+  #enqueue(pool: Pool, lane: number, bytes: Uint8Array): Promise<void> {
+    if (this.#queuedBytes + bytes.length > MAX_SEND_QUEUE_BYTES) {
+      return Promise.reject(
+        new EarshotError('limit-reached', `${this.#queuedBytes} bytes wait for this peer already`, {
+          hint: 'Await each send: it resolves when the peer can take more.',
+        }),
+      )
+    }
+    this.#queuedBytes += bytes.length
+    return new Promise((resolve, reject) => {
+      const frame: WaitingFrame = { bytes, lane, sent: 0, resolve, reject }
+      const { waiting, bulk, bulkLanes } = this.#pools[pool]
+      if (bytes.length > MAX_WHOLE_FRAME_BYTES || bulkLanes.has(lane)) {
+        bulk.push(frame)
+        if (lane !== NO_LANE) bulkLanes.set(lane, (bulkLanes.get(lane) ?? 0) + 1)
+      } else {
+        waiting.push(frame)
+      }
+      this.#schedule()
+    })
+  }
+
+  #schedule(): void {
+    if (this.#flushScheduled) return
+    this.#flushScheduled = true
+    this.#output.afterTurn(this.#onTurnEnd)
+  }
+
+  #endTurn(): void {
+    this.#flushScheduled = false
+    // Small frames first, then at most one record of bulk: a large message delays a small one by no more than that.
+    do {
+      for (const pool of this.#pools) this.#takeWaiting(pool)
+      if (this.#writable) this.#takeBulk(0) || this.#takeBulk(1)
+      this.#seal()
+    } while (this.#writable && this.#hasSendable())
+    if (this.#onIdle && this.isIdle) {
+      const onIdle = this.#onIdle
+      this.#onIdle = undefined
+      onIdle()
+    }
+  }
+
+  #hasSendable(): boolean {
+    return this.#pools.some(pool => {
+      const first = pool.waiting.peek()
+      if (first) return first.bytes.length <= pool.credit
+      const large = pool.bulk.peek()
+      return large !== undefined && pool.credit >= Math.min(large.bytes.length, MAX_WHOLE_FRAME_BYTES)
+    })
+  }
+
+  #takeWaiting(pool: SendPool): void {
+    for (let frame = pool.waiting.peek(); frame && frame.bytes.length <= pool.credit; frame = pool.waiting.peek()) {
+      if (this.#length + frame.bytes.length > MAX_RECORD_PLAINTEXT_BYTES) return
+      pool.waiting.shift()
+      this.#sendWhole(pool, frame)
+    }
+  }
+
+  #sendWhole(pool: SendPool, frame: WaitingFrame): void {
+    const { bytes } = frame
+    pool.credit -= bytes.length
+    this.#queuedBytes -= bytes.length
+    this.#room(bytes.length)
+    this.#batch!.set(bytes, this.#length)
+    this.#length += bytes.length
+    frame.resolve()
+  }
+
+  /** Fills the record with the next large frame of this pool. True where anything was taken. */
+  #takeBulk(index: Pool): boolean {
+    const pool = this.#pools[index]
+    const frame = pool.bulk.peek()
+    // A small frame of the same lane may be waiting for credit: it was there first.
+    if (!frame || pool.waiting.length > 0) return false
+    if (frame.bytes.length <= MAX_WHOLE_FRAME_BYTES) {
+      if (frame.bytes.length > pool.credit) return false
+      this.#sendWhole(pool, frame)
+      this.#leaveBulk(pool)
+      return true
+    }
+    return this.#sendFragment(index, pool, frame)
+  }
+
+  #sendFragment(index: Pool, pool: SendPool, frame: WaitingFrame): boolean {
+    const { bytes, sent } = frame
+    const header = 2 + (sent === 0 ? varintLength(bytes.length) : 0) + 4
+    const space = MAX_RECORD_PLAINTEXT_BYTES - this.#length - header
+    const length = Math.min(space, pool.credit, bytes.length - sent)
+    if (length <= 0) return false
+    this.#room(header + length)
+    const batch = this.#batch!
+    batch[this.#length++] = sent === 0 ? Frame.firstFragment : Frame.fragment
+    batch[this.#length++] = index
+    if (sent === 0) this.#length = putVarint(batch, this.#length, bytes.length)
+    this.#length = putVarint(batch, this.#length, length)
+    batch.set(bytes.subarray(sent, sent + length), this.#length)
+    this.#length += length
+    pool.credit -= length
+    this.#queuedBytes -= length
+    frame.sent += length
+    if (frame.sent === bytes.length) {
+      this.#leaveBulk(pool)
+      frame.resolve()
+    }
+    return true
+  }
+
+  #leaveBulk(pool: SendPool): void {
+    const { lane } = pool.bulk.shift()!
+    const left = (pool.bulkLanes.get(lane) ?? 0) - 1
+    if (left > 0) pool.bulkLanes.set(lane, left)
+    else pool.bulkLanes.delete(lane)
+  }
+
+  /** Makes room for `length` bytes in the batch; a full batch leaves as a record of its own. */
+  #room(length: number): void {
+    if (this.#length + length > MAX_RECORD_PLAINTEXT_BYTES) this.#seal()
+    this.#batch ??= spareBatches.pop() ?? new Uint8Array(MAX_RECORD_PLAINTEXT_BYTES)
+  }
+
+  #seal(): void {
+    if (this.#length === 0) return
+    const plaintext = this.#batch!.subarray(0, this.#length)
+    this.#length = 0
+    this.#writable = this.#output.sendRecord(plaintext) && this.#writable
+    this.#releaseBatch()
+  }
+
+  #releaseBatch(): void {
+    if (this.#batch && spareBatches.length < MAX_SPARE_BATCHES) spareBatches.push(this.#batch)
+    this.#batch = undefined
+  }
+}
+
+function newPool(): SendPool {
+  return { credit: INITIAL_CREDIT_BYTES, waiting: new Fifo(), bulk: new Fifo(), bulkLanes: new Map() }
+}
