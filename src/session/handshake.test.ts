@@ -311,23 +311,36 @@ describe('a hostile peer', () => {
     for (let cut = 0; cut < ada.proof.length; cut++) violation(lastPayload(ada.proof.subarray(0, cut), ada.staticKey))
   })
 
-  test('cannot accept features that were not offered', () => {
-    const responder = party(100, { features: 3 })
-    const eager = { ...responder, pattern: responder.pattern } as HandshakeParty
+  /** What an initiator that offers version 1 and feature 1 makes of a responder with this version and payload. */
+  const reply = (version: number, payload: Uint8Array) => {
     const initiator = new InitiatorHandshake(party(1, { features: 1 }))
     const first = initiator.start()
-    const preamble = first.subarray(0, 19)
     const noise = new HandshakeState({
-      pattern: eager.pattern,
+      pattern: 'XX',
       role: 'responder',
-      prologue: preamble,
-      staticKey: responder.staticKey,
-      ephemeralKey: responder.newKey(),
+      prologue: first.subarray(0, 19),
+      staticKey: bob.staticKey,
+      ephemeralKey: bob.newKey(),
     })
     noise.readMessage(first.subarray(21))
-    const payload = Buffer.concat([Uint8Array.of(1, 0, 0, 0, 3), responder.proof])
-    const step = initiator.push(encodeFrame(Buffer.concat([Uint8Array.of(1), noise.writeMessage(payload)])))
-    expect(failureOf(step).message).toBe('The peer accepted the features 3, of which 1 were offered')
+    return initiator.push(encodeFrame(Buffer.concat([Uint8Array.of(version), noise.writeMessage(payload)])))
+  }
+
+  test.each([
+    ['a version that was not offered', 2, [2, 0, 0, 0, 1], 'version 2, which was not offered'],
+    ['version 0', 0, [0, 0, 0, 0, 1], 'version 0, which was not offered'],
+    ['another version than it announces', 1, [2, 0, 0, 0, 1], 'Version 1 was announced, but 2 was chosen'],
+    ['features that were not offered', 1, [1, 0x80, 0, 0, 1], 'of which 1 were offered'],
+  ])('cannot choose %s', (_, version, choice, message) => {
+    expect(failureOf(reply(version, Buffer.concat([Uint8Array.from(choice), bob.proof]))).message).toContain(message)
+  })
+
+  test('cannot answer with a cut-off, longer or unproven payload', () => {
+    const payload = Buffer.concat([Uint8Array.of(1, 0, 0, 0, 1), bob.proof])
+    expect(channelOf(reply(1, payload)).features).toBe(1)
+    for (let cut = 0; cut < payload.length; cut++) violation(reply(1, payload.subarray(0, cut)))
+    violation(reply(1, Buffer.concat([payload, Uint8Array.of(0)])))
+    violation(reply(1, Buffer.concat([payload.subarray(0, 5), ada.proof])))
   })
 
   test('is ignored after the handshake has failed', () => {
