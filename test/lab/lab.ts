@@ -1,0 +1,105 @@
+/** A natlab of one test file: hosts in network namespaces, each program on them a process of its own. */
+
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const NATLAB = fileURLToPath(new URL('../../../shared/natlab/natlab', import.meta.url))
+const DIST = new URL('../../dist/', import.meta.url).href
+
+let labs = 0
+
+export class Lab {
+  readonly #name = `t${process.pid}x${labs++}`
+  readonly #programs: Program[] = []
+  readonly #namespaces: Readonly<Record<string, { readonly ns: string }>>
+
+  /** Builds the hosts of a natlab spec, for example `site home none hosts=ada,bob`. */
+  constructor(spec: string) {
+    // With the owner's process the lab ends too, however that happens.
+    const status = this.natlab('up', spec, '--json', '--owner', String(process.pid))
+    this.#namespaces = (JSON.parse(status) as { nodes: Record<string, { ns: string }> }).nodes
+  }
+
+  natlab(...args: readonly string[]): string {
+    return execFileSync(NATLAB, args, { encoding: 'utf8', env: { ...process.env, NATLAB: this.#name } })
+  }
+
+  /** Runs a command on a host, to its end. */
+  run(host: string, ...command: readonly string[]): string {
+    return execFileSync('ip', ['netns', 'exec', this.#namespace(host), ...command], { encoding: 'utf8' })
+  }
+
+  /** Starts a program on a host: a module that imports the built package as `DIST/…`, and prints JSON lines. */
+  start(host: string, source: string): Program {
+    const program = new Program(['ip', 'netns', 'exec', this.#namespace(host)], source)
+    this.#programs.push(program)
+    return program
+  }
+
+  close(): void {
+    for (const program of this.#programs) program.stop()
+    this.natlab('down')
+  }
+
+  #namespace(host: string): string {
+    const node = this.#namespaces[host]
+    if (!node) throw new Error(`no host ${host} in this lab`)
+    return node.ns
+  }
+}
+
+/** A running Node program that tells what happens to it, one JSON value a line. */
+export class Program {
+  readonly #child: ChildProcess
+  readonly #lines: unknown[] = []
+  readonly #waiting = new Set<() => void>()
+  #ended = false
+
+  constructor(prefix: readonly string[], source: string) {
+    const [command, ...args] = [
+      ...prefix,
+      process.execPath,
+      '--input-type=module',
+      '-e',
+      source.replaceAll('DIST/', DIST),
+    ]
+    this.#child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    createInterface({ input: this.#child.stdout! }).on('line', line => {
+      this.#lines.push(JSON.parse(line))
+      this.#changed()
+    })
+    this.#child.on('close', () => {
+      this.#ended = true
+      this.#changed()
+    })
+  }
+
+  /** Everything printed so far. */
+  get lines(): readonly unknown[] {
+    return this.#lines
+  }
+
+  /** The first printed value that fits, already printed or to come. */
+  until<T = unknown>(fits: (value: T) => boolean): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const check = () => {
+        const found = this.#lines.find(line => fits(line as T))
+        if (found === undefined && !this.#ended) return
+        this.#waiting.delete(check)
+        if (found !== undefined) resolve(found as T)
+        else reject(new Error(`the program ended after it had printed ${JSON.stringify(this.#lines)}`))
+      }
+      this.#waiting.add(check)
+      check()
+    })
+  }
+
+  stop(): void {
+    this.#child.kill('SIGKILL')
+  }
+
+  #changed(): void {
+    for (const check of this.#waiting) check()
+  }
+}
