@@ -2,7 +2,7 @@
 
 import { type ConnectAttempt, EarshotError } from '../errors.ts'
 import { formatDuration } from './duration.ts'
-import { NobodyFoundError, UsageError } from './exit-code.ts'
+import { EXIT_CODES, exitCodeOf, NobodyFoundError, UsageError } from './exit-code.ts'
 import { printableText } from './printable.ts'
 import type { Style } from './style.ts'
 import { layoutTable } from './table.ts'
@@ -14,6 +14,12 @@ const ATTEMPT_COLUMNS = [
   { title: 'WHY NOT', dropOrder: 0 },
 ] as const
 
+/** Codes of errors that only the command knows, by the exit code that they lead to. */
+const EVENT_CODES: Readonly<Partial<Record<number, string>>> = {
+  [EXIT_CODES.usage]: 'usage',
+  [EXIT_CODES.nobody]: 'nobody-found',
+}
+
 /** Errors quote what peers say, so every line is made safe for a terminal. */
 export function reportError(error: unknown, style: Style, maxWidth: number): string[] {
   const message = error instanceof Error ? error.message : String(error)
@@ -23,6 +29,14 @@ export function reportError(error: unknown, style: Style, maxWidth: number): str
   if (error instanceof EarshotError && error.attempts.length > 0)
     lines.push('  tried:', ...attemptTable(error.attempts, maxWidth - 4).map(line => `    ${line}`))
   return lines
+}
+
+/** The fields of the `error` event of `--json`. */
+export function errorEvent(error: unknown): Readonly<Record<string, unknown>> {
+  const message = error instanceof Error ? error.message : String(error)
+  if (!(error instanceof EarshotError)) return { code: EVENT_CODES[exitCodeOf(error)] ?? 'failed', message }
+  const { code, hint, reason, retryAfterMs, attempts } = error
+  return { code, message, hint, reason, retryAfterMs, attempts: attempts.length > 0 ? attempts : undefined }
 }
 
 function hintOf(error: unknown): string | undefined {

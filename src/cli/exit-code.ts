@@ -27,10 +27,16 @@ export class InterruptedError extends Error {
   override readonly name = 'InterruptedError'
 }
 
+/** Whoever read the output, for example `head -1`, has had enough: that is no failure. */
+export class OutputClosedError extends Error {
+  override readonly name = 'OutputClosedError'
+}
+
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof UsageError) return EXIT_CODES.usage
   if (error instanceof NobodyFoundError) return EXIT_CODES.nobody
   if (error instanceof InterruptedError) return EXIT_CODES.interrupted
+  if (error instanceof OutputClosedError) return EXIT_CODES.done
   return error instanceof EarshotError ? exitCodeOfCode(error) : EXIT_CODES.failed
 }
 

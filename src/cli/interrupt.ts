@@ -1,6 +1,6 @@
 /** Ctrl-C: once asks the command to leave politely, twice ends it at once. */
 
-import { EXIT_CODES, InterruptedError } from './exit-code.ts'
+import { exitCodeOf, InterruptedError } from './exit-code.ts'
 
 /** SIGHUP: the terminal was closed. SIGTERM: the system or another program asks. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
@@ -14,14 +14,14 @@ export class Interrupt {
     this.#exit = exit
   }
 
-  /** Aborts with an InterruptedError. */
+  /** Aborts with an InterruptedError, or with what was given to `trigger`. */
   get signal(): AbortSignal {
     return this.#controller.signal
   }
 
-  trigger(): void {
-    if (this.signal.aborted) this.#exit(EXIT_CODES.interrupted)
-    else this.#controller.abort(new InterruptedError('interrupted'))
+  trigger(reason: Error = new InterruptedError('interrupted')): void {
+    if (this.signal.aborted) this.#exit(exitCodeOf(reason))
+    else this.#controller.abort(reason)
   }
 
   /** Listens to the process until `stop()`. */

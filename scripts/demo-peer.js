@@ -1,0 +1,73 @@
+/** One of the three programs of the demo: does what demo.js tells it, and reports what happens to it. */
+
+import { join } from 'earshot'
+
+const { name, room: service, loopback, born } = JSON.parse(process.argv[2])
+
+const room = await join(service, {
+  name,
+  info: { born },
+  interfaces: { include: [loopback] },
+  listen: { host: '127.0.0.1' },
+})
+
+report('joined', {}, `is in the room, waiting at ${room.addresses.join(', ')}`)
+
+room.answer('add', (numbers, { from }) => answered('add', from, sum(numbers)))
+room.answer('born', (_, { from }) => answered('born', from, born))
+
+room.on('peer', peer =>
+  report(
+    'met',
+    { peer: peer.name },
+    `has found ${peer.name} by mDNS, key ${peer.id.slice(0, 8)}…, on ${peer.path.interface}`,
+  ),
+)
+const goneListener = room.on('peer-gone', ({ peer, code }) =>
+  report('gone', { peer: peer.name }, `sees that ${peer.name} has left (${code})`),
+)
+room.on('message', ({ data, from }) => report('heard', { peer: from.name, text: data }, `hears ${from.name}: ${data}`))
+room.on('warning', warning => report('warning', {}, `warns: ${warning.message}`))
+
+process.on('message', async command => {
+  if (command.say) await say(command.say)
+  else if (command.ask) await ask(command)
+  else if (command.leave) await leave()
+})
+
+async function say(text) {
+  report('said', { text }, `says: ${text}`)
+  await room.send(text)
+}
+
+async function ask({ ask: whom, question, content }) {
+  report(
+    'asked',
+    { question },
+    `asks ${whom}: ${question} ${content === null ? '' : JSON.stringify(content)}`.trimEnd(),
+  )
+  const to = whom === 'everybody' ? room.peers : room.peer(whom)
+  for await (const { peer, ok, value, error } of room.askAll(question, content, { to }))
+    report('got', { peer: peer.name, value }, `gets from ${peer.name}: ${ok ? value : error.message}`)
+}
+
+async function leave() {
+  // When we leave, it is not the others who go.
+  goneListener()
+  await room.close()
+  report('left', {}, 'has left')
+  process.disconnect()
+}
+
+function answered(question, asker, value) {
+  report('answered', { question, asker: asker.name }, `answers ${asker.name}: ${value}`)
+  return value
+}
+
+function sum(numbers) {
+  return numbers.reduce((total, number) => total + number, 0)
+}
+
+function report(type, event, line) {
+  process.send({ type, line, ...event })
+}

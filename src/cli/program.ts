@@ -1,0 +1,42 @@
+/** The command line: which commands there are, and what they say about themselves. */
+
+import { Command } from 'commander'
+import type { RunCommand } from './command-context.ts'
+import { addAnswer } from './commands/answer.ts'
+import { addAsk } from './commands/ask.ts'
+import { addChat } from './commands/chat.ts'
+import { addInterfaces } from './commands/interfaces.ts'
+import { addPing } from './commands/ping.ts'
+import { addWho } from './commands/who.ts'
+import { addSettings } from './settings.ts'
+
+const DETAILS = `
+Examples:
+  $ earshot                          who is around, in every room
+  $ earshot chat                     talk to everybody in the room 'lobby'
+  $ earshot chat kitchen --name Ada  in another room, under another name
+  $ earshot ask Ada weather          ask one peer a question
+  $ earshot answer time -- date      answer questions by running a command
+
+Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
+Environment: NO_COLOR for plain text, EARSHOT_SECRET instead of --secret, EARSHOT_DEBUG for stack traces.`
+
+/** The program; parsing a command line runs its command through `run`. Errors of usage are thrown, not exited. */
+export function createProgram(version: string, run: RunCommand): Command {
+  const program = new Command('earshot')
+    .description('Find the devices around you and talk to them directly: encrypted, no server, nothing to set up.')
+    .usage('[command] [options]')
+    .version(version)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .showSuggestionAfterError()
+    .addHelpText('after', DETAILS)
+  addSettings(program)
+  addWho(program, run)
+  addChat(program, run)
+  addAsk(program, run)
+  addAnswer(program, run)
+  addPing(program, run)
+  addInterfaces(program, run)
+  return program
+}

@@ -1,0 +1,67 @@
+/** The options that every command takes, defined once on the program. */
+
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import { parseDuration } from './duration.ts'
+
+export interface Settings {
+  /** Undefined: the host name. */
+  readonly name: string | undefined
+  /** Undefined where it was not given: `lobby`, or every room for the command that looks around. */
+  readonly room: string | undefined
+  readonly json: boolean
+  /** Undefined where it was not given: each command has its own default. */
+  readonly timeoutMs: number | undefined
+  /** Names or patterns; empty: the ranked choice of the library. */
+  readonly interfaces: readonly string[]
+  readonly secret: string | undefined
+}
+
+export const DEFAULT_ROOM = 'lobby'
+/** How long commands wait for a peer, and then for what they asked it. */
+export const DEFAULT_TIMEOUT_MS = 5_000
+
+export function addSettings(program: Command): void {
+  program
+    .addOption(new Option('-n, --name <name>', 'what others call you').default(undefined, 'the host name'))
+    .addOption(new Option('-r, --room <room>', 'the room to use').default(undefined, DEFAULT_ROOM))
+    .addOption(new Option('--secret <text>', 'closes the room to those with the same secret').env('EARSHOT_SECRET'))
+    .addOption(
+      new Option('-i, --interface <name>', 'use only this interface, or those like wl*; may be repeated').argParser(
+        (name: string, previous: readonly string[] = []) => [...previous, name],
+      ),
+    )
+    .addOption(
+      new Option('-t, --timeout <duration>', 'how long to wait for others, like 500ms, 5s, 2m')
+        .default(undefined, '5s')
+        .argParser(durationArgument),
+    )
+    .addOption(new Option('--json', 'one JSON object a line on stdout, nothing else there').default(false))
+}
+
+export function readSettings(command: Command): Settings {
+  const options = command.optsWithGlobals()
+  return {
+    name: options['name'],
+    room: options['room'],
+    json: options['json'],
+    timeoutMs: options['timeout'],
+    interfaces: options['interface'] ?? [],
+    secret: options['secret'],
+  }
+}
+
+/** For options that take a duration. */
+export function durationArgument(text: string): number {
+  try {
+    return parseDuration(text)
+  } catch (error) {
+    throw new InvalidArgumentError((error as RangeError).message)
+  }
+}
+
+/** For options that take a count from 1 on. */
+export function countArgument(text: string): number {
+  const count = Number(text)
+  if (!Number.isSafeInteger(count) || count < 1) throw new InvalidArgumentError(`'${text}' is not a number from 1 on`)
+  return count
+}

@@ -1,0 +1,49 @@
+/** Joins a room the way all commands do: under the user's identity, with the shared options, and left politely. */
+
+import { type JoinOptions, join, type Room } from '../index.ts'
+import type { CommandContext } from './command-context.ts'
+import { configFolder } from './config-folder.ts'
+import { UsageError } from './exit-code.ts'
+import { DEFAULT_ROOM } from './settings.ts'
+import { openUserIdentity } from './user-identity.ts'
+
+export type VisitOptions = Pick<JoinOptions, 'visible'>
+
+/** Joins, runs `visit`, and says goodbye whatever happens. The room is the one of the settings. */
+export async function visitRoom(
+  { settings, output }: CommandContext,
+  options: VisitOptions,
+  visit: (room: Room) => Promise<void>,
+): Promise<void> {
+  const { identity, note, release } = await openUserIdentity(configFolder())
+  if (note !== undefined) output.note(note)
+  // Leaving at once, with a second Ctrl-C, must not leave the lock behind.
+  process.once('exit', release)
+  try {
+    const room = await joinAs(settings.room ?? DEFAULT_ROOM, {
+      identity,
+      ...options,
+      ...(settings.name !== undefined && { name: settings.name }),
+      ...(settings.secret !== undefined && { secret: settings.secret }),
+      ...(settings.interfaces.length > 0 && { interfaces: { include: settings.interfaces } }),
+    })
+    try {
+      await visit(room)
+    } finally {
+      await room.close()
+    }
+  } finally {
+    release()
+    process.removeListener('exit', release)
+  }
+}
+
+/** What the library says about a wrong argument is about what the user typed. */
+async function joinAs(room: string, options: JoinOptions): Promise<Room> {
+  try {
+    return await join(room, options)
+  } catch (error) {
+    if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(error.message)
+    throw error
+  }
+}
