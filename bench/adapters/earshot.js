@@ -1,24 +1,22 @@
 /** earshot as its users have it: the public entry only, two rooms which know each other's address. */
 
-import { Identity, join } from '../../dist/index.js'
+import { join } from '../../dist/index.js'
 
 const SERVICE = 'bench'
 const ECHO = 'echo'
-
-/** Made once a process: "keys known" holds for the TLS reference too, whose certificates are made before it starts. */
-let identity
 
 export const earshot = {
   async prepare() {
     return undefined
   },
 
-  /** `findByMdns`: look for each other on the loopback interface instead of being told the address. */
+  /**
+   * Every room has an identity of its own, made here: rooms of one identity are one peer, and a peer has one session.
+   * `findByMdns`: look for each other on the loopback interface instead of being told the address.
+   */
   async open(handlers, { role, findByMdns = false }) {
-    identity ??= Identity.generate()
     const room = await join(SERVICE, {
       name: role,
-      identity,
       discovery: findByMdns ? ['mdns'] : [],
       interfaces: { include: ['lo', 'lo0'] },
       listen: { host: '127.0.0.1', port: 0 },
@@ -34,6 +32,7 @@ export const earshot = {
       ask: (peer, bytes) => peer.ask(ECHO, bytes),
       hangUp: () => room.close(),
       close: () => room.close(),
+      connections: () => room.peers.length,
     }
   },
 }

@@ -7,7 +7,8 @@
  *   calls `onPeer(peer)`.
  *
  * An endpoint has `address`, `dial(address)` → peer, `send(peer, bytes)` → a promise when flow control says to wait,
- * `ask(peer, bytes)` → promise of the answer, `hangUp(peer)` and `close()`.
+ * `ask(peer, bytes)` → promise of the answer, `hangUp(peer)`, `close()` and
+ * `connections()`, how many there are now.
  */
 export const SYSTEMS = ['tcp', 'tls', 'earshot']
 

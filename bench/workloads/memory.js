@@ -27,67 +27,69 @@ export function memoryOf(measured) {
     ],
 
     async accept({ open }) {
-      const listen = async () => {
-        const endpoint = await open({ onMessage: (peer, bytes) => void endpoint.send(peer, bytes) })
-        return endpoint.address
+      let measuredEndpoint
+      return {
+        async listen() {
+          const endpoint = await open({ onMessage: (peer, bytes) => void endpoint.send(peer, bytes) })
+          measuredEndpoint ??= endpoint
+          return endpoint.address
+        },
+        memory: count => memoryWith(measuredEndpoint, count),
       }
-      return { listen, memory }
     },
 
     async dial({ open, remote, quick }) {
       const steps = quick ? [100, 200, 300] : [200, 300, 400, 500, 600]
-      const connections =
-        measured === 'acceptor' ? await fromMany(open, remote) : await fromOne(open, remote, steps.at(-1))
+      const side =
+        measured === 'acceptor' ? await manyDialers(open, remote) : await oneDialer(open, remote, steps.at(-1))
       const points = []
       let connected = 0
       for (const count of steps) {
-        for (; connected < count; connected++) await connections.add()
-        const used = measured === 'acceptor' ? await remote('memory') : await memory()
-        points.push({ count, ...used })
+        for (; connected < count; connected++) await side.connect()
+        points.push({ count, ...(await side.memory(count)) })
       }
       return { rss: [slope(points, 'rss') / 1000], heap: [slope(points, 'heap') / 1000] }
     },
   }
 }
 
-/** Many dialers, one acceptor. */
-async function fromMany(open, remote) {
+async function manyDialers(open, remote) {
   const address = await remote('listen')
   return {
-    async add() {
-      let onEcho
-      const endpoint = await open({ onMessage: () => onEcho() })
-      await exchange(endpoint, address, echo => {
-        onEcho = echo
-      })
-    },
+    connect: async () => exchange(await echoed(open), address),
+    memory: count => remote('memory', count),
   }
 }
 
-/** One dialer, many acceptors, all of which listen before the first sample. */
-async function fromOne(open, remote, count) {
+/** All acceptors listen before the first sample. */
+async function oneDialer(open, remote, count) {
   const addresses = []
   for (let i = 0; i < count; i++) addresses.push(await remote('listen'))
-  let onEcho
-  const endpoint = await open({ onMessage: () => onEcho() })
+  const dialer = await echoed(open)
   return {
-    add: () =>
-      exchange(endpoint, addresses.pop(), echo => {
-        onEcho = echo
-      }),
+    connect: () => exchange(dialer, addresses.pop()),
+    memory: connections => memoryWith(dialer.endpoint, connections),
   }
 }
 
-async function exchange(endpoint, address, whenEchoed) {
-  const peer = await endpoint.dial(address)
+/** An endpoint whose `onEcho` can be set for each message. */
+async function echoed(open) {
+  const dialer = { endpoint: undefined, onEcho: undefined }
+  dialer.endpoint = await open({ onMessage: () => dialer.onEcho() })
+  return dialer
+}
+
+async function exchange(dialer, address) {
+  const peer = await dialer.endpoint.dial(address)
   await new Promise(resolve => {
-    whenEchoed(resolve)
-    endpoint.send(peer, BYTE)
+    dialer.onEcho = resolve
+    dialer.endpoint.send(peer, BYTE)
   })
 }
 
 /** In bytes, after what can be collected has been. */
-async function memory() {
+async function memoryWith(endpoint, count) {
+  if (endpoint.connections() !== count) throw new Error(`${endpoint.connections()} connections instead of ${count}`)
   for (let i = 0; i < 4; i++) {
     await setImmediate()
     globalThis.gc()
