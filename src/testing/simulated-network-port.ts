@@ -12,7 +12,7 @@ import type {
   UdpOptions,
   UdpSocket,
 } from '../platform/network.ts'
-import { parseIpAddress } from './ip-address.ts'
+import { formatIpAddress, parseIpAddress } from './ip-address.ts'
 import type { IpStack } from './ip-stack.ts'
 import { systemError } from './system-error.ts'
 import type { EventOwner } from './virtual-time.ts'
@@ -57,24 +57,24 @@ export class SimulatedNetworkPort implements Network {
   }
 
   async openUdp(options: UdpOptions, handlers: UdpHandlers): Promise<UdpSocket> {
-    await this.#untilAwake()
+    if (this.#program.condition !== 'awake') await this.#untilAwake()
     return this.#ip.udp.open(options, handlers, this.#program)
   }
 
   async listenTcp(options: TcpListenOptions, onConnection: (connection: TcpConnection) => void): Promise<TcpListener> {
-    await this.#untilAwake()
+    if (this.#program.condition !== 'awake') await this.#untilAwake()
     return this.#ip.tcp.listen(options, onConnection, this.#program)
   }
 
   async connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection> {
-    await this.#untilAwake()
+    if (this.#program.condition !== 'awake') await this.#untilAwake()
     return this.#ip.tcp.connect(remote, options, this.#program)
   }
 
   async lookup(host: string): Promise<readonly string[]> {
-    await this.#untilAwake()
+    if (this.#program.condition !== 'awake') await this.#untilAwake()
     const literal = parseIpAddress(host)
-    if (literal !== undefined) return [literal.zone === undefined ? literal.text : `${literal.text}%${literal.zone}`]
+    if (literal !== undefined) return [formatIpAddress(literal)]
     const addresses = this.#host.resolve(host)
     if (addresses.length === 0) throw systemError('ENOTFOUND', `cannot resolve ${host}`)
     return addresses
@@ -90,8 +90,7 @@ export class SimulatedNetworkPort implements Network {
   }
 
   /** A program that sleeps goes on when its host wakes; one that is dead never does. */
-  #untilAwake(): Promise<void> | undefined {
-    if (this.#program.condition === 'awake') return undefined
+  #untilAwake(): Promise<void> {
     return new Promise(resolve => void this.#ip.time.schedule(0, this.#program, resolve))
   }
 }
