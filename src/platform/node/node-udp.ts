@@ -2,8 +2,8 @@
  * UDP on `node:dgram`. What differs between systems:
  *
  * - Sharing a port: `reuseAddr` is SO_REUSEADDR on Linux and Windows and SO_REUSEPORT on macOS and the BSDs; every
- *   program must set it. Multicast reaches all sockets of the port. Unicast reaches one: on Linux the one bound last, on
- *   macOS the first, on Windows any.
+ *   program must set it. Multicast reaches all sockets of the port, unicast one: on Linux the one bound last, elsewhere
+ *   that is not documented.
  * - A socket bound to the wildcard hears, on Linux, the groups that *any* socket of the machine has joined on any
  *   interface; on macOS and Windows only those it joined itself.
  * - Zones are names on Linux and macOS, numbers on Windows.
