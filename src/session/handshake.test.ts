@@ -343,12 +343,28 @@ describe('a hostile peer', () => {
     violation(reply(1, Buffer.concat([payload.subarray(0, 5), ada.proof])))
   })
 
+  test('cannot put a payload into the first message', () => {
+    const noise = new HandshakeState({
+      pattern: 'XX',
+      role: 'initiator',
+      prologue: encodePreamble(ada),
+      staticKey: ada.staticKey,
+      ephemeralKey: ada.newKey(),
+    })
+    const message = encodeFrame(noise.writeMessage(Uint8Array.of(1)))
+    expect(violation(new ResponderHandshake(bob).push(Buffer.concat([encodePreamble(ada), message])))).toBeDefined()
+  })
+
   test('is ignored after the handshake has failed', () => {
+    const garbage = encodeFrame(new Uint8Array(160))
     const responder = new ResponderHandshake(bob)
     responder.push(new InitiatorHandshake(ada).start())
-    const garbage = encodeFrame(new Uint8Array(160))
-    expect(responder.push(garbage).kind).toBe('failed')
-    expect(responder.push(garbage)).toEqual({ kind: 'waiting', send: undefined })
+    const initiator = new InitiatorHandshake(ada)
+    initiator.start()
+    for (const side of [initiator, responder]) {
+      expect(side.push(garbage).kind).toBe('failed')
+      expect(side.push(garbage)).toEqual({ kind: 'waiting', send: undefined })
+    }
   })
 
   test('with any bytes in any pieces leads to an outcome, never to another error', () => {

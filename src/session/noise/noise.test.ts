@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
+import { ChaCha20Poly1305, TAG_BYTES } from '../../crypto/chacha20-poly1305.ts'
 import { X25519KeyPair } from '../../crypto/x25519.ts'
 import { MAX_RECORDS_PER_KEY } from '../../limits.ts'
 import { CipherState } from './cipher-state.ts'
@@ -166,17 +167,24 @@ describe('CipherState', () => {
     expect(cipher.decrypt(sealed), 'the same message again').toBeUndefined()
   })
 
-  test.each([0, 0xff, 0xffff_ffff, 2 ** 40 + 5])(
-    'counts through its 64-bit nonce: message %d and the next',
+  test.each([0, 0xff, 0xffff_ffff, 2 ** 33 + 1, 2 ** 40 + 5, 2 ** 48 - 1])(
+    'seals message %d under 32 bits of zeros and the 64-bit counter, little-endian (section 12.3)',
     counter => {
-      const sender = new CipherState(secret, counter)
-      const messages = [sender.encrypt(plaintext), sender.encrypt(plaintext)]
-      for (const [i, message] of messages.entries()) {
-        expect(text(new CipherState(secret, counter + i).decrypt(message)!)).toBe('616263')
-      }
-      expect(new CipherState(secret, counter + 1).decrypt(messages[0]!)).toBeUndefined()
+      const nonce = new Uint8Array(12)
+      new DataView(nonce.buffer).setBigUint64(4, BigInt(counter), true)
+      const expected = new Uint8Array(plaintext.length + TAG_BYTES)
+      new ChaCha20Poly1305(secret).sealInto(expected, 0, plaintext, nonce, undefined)
+      expect(new CipherState(secret, counter).encrypt(plaintext)).toEqual(expected)
+      expect(text(new CipherState(secret, counter).decrypt(expected)!)).toBe('616263')
     },
   )
+
+  test('moves on with every message', () => {
+    const sender = new CipherState(secret, 0xffff_ffff)
+    const receiver = new CipherState(secret, 0xffff_ffff)
+    for (let i = 0; i < 3; i++) expect(text(receiver.decrypt(sender.encrypt(plaintext))!)).toBe('616263')
+    expect(sender.encrypt(plaintext)).toEqual(new CipherState(secret, 0x1_0000_0002).encrypt(plaintext))
+  })
 
   test('refuses to seal or open more than 2^48 messages', () => {
     const cipher = new CipherState(secret, MAX_RECORDS_PER_KEY - 1)
