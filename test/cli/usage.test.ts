@@ -1,0 +1,75 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from 'vitest'
+import { earshot } from './earshot-process.ts'
+
+test.each([
+  [['cht'], /unknown command 'cht'; did you mean 'chat'\?/],
+  [['teleport'], /unknown command 'teleport'$/m],
+  [['chat', '--tiemout', '5s'], /unknown option '--tiemout'[\s\S]*--timeout/],
+  [['chat', '--timeout', '5'], /'5' is not a duration; write it like 500ms, 5s, 2m or 1h/],
+  [['--for', 'soon'], /'soon' is not a duration/],
+  [['chat', 'a', 'b'], /too many arguments/],
+  [['chat', 'No Such Room!'], /No Such Room!/],
+  [['chat', '--name', 'x'.repeat(64)], /63 bytes/],
+  [['chat', '--name', ''], /1 to 63 bytes/],
+  [['ask'], /missing required argument/],
+  [['ask', 'Ada'], /the question is missing/],
+  [['ask', 'Ada', 'weather', '{'], /'\{' is not JSON/],
+  [['ask', 'Ada', 'weather', '1', '2'], /too many words/],
+  [['answer', 'weather'], /missing required argument 'command'/],
+  [['ping'], /missing required argument 'name'/],
+  [['ping', 'Ada', '--count', '0'], /'0' is not a number from 1 on/],
+] as const)('%j is bad usage', async (args, message) => {
+  const process = earshot(args)
+  process.endInput()
+  expect(await process.exitCode).toBe(2)
+  expect(process.stdout.text).toBe('')
+  expect(process.stderr.text).toMatch(message)
+  expect(process.stderr.text).not.toMatch(/^ +at /m)
+})
+
+test('bad usage is an event too, with --json', async () => {
+  const process = earshot(['chat', 'No Such Room!', '--json'])
+  expect(await process.exitCode).toBe(2)
+  expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
+})
+
+test.each(['who', 'chat', 'ask', 'answer', 'ping', 'interfaces'])('the help of %s has examples', async command => {
+  const process = earshot([command, '--help'])
+  expect(await process.exitCode).toBe(0)
+  expect(process.stdout.text).toMatch(/^Usage: earshot /)
+  expect(process.stdout.text).toMatch(/^Examples:\n {2}\$ earshot/m)
+  expect(process.stdout.text).toMatch(/--json/)
+  expect(process.stderr.text).toBe('')
+})
+
+test('the help names every command, and the exit codes', async () => {
+  const process = earshot(['--help'])
+  expect(await process.exitCode).toBe(0)
+  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'interfaces'])
+    expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
+  expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted/)
+})
+
+test('the version is that of the package', async () => {
+  const process = earshot(['--version'])
+  expect(await process.exitCode).toBe(0)
+  const { version } = JSON.parse(readFileSync('package.json', 'utf8'))
+  expect(process.stdout.text).toBe(`${version}\n`)
+})
+
+test('EARSHOT_DEBUG adds the stack trace', async () => {
+  const process = earshot(['chat', 'No Such Room!'], { EARSHOT_DEBUG: '1' })
+  expect(await process.exitCode).toBe(2)
+  expect(process.stderr.text).toMatch(/^ +at /m)
+})
+
+test('interfaces lists the loopback interface', async () => {
+  const [people, program] = [earshot(['interfaces']), earshot(['interfaces', '--json'])]
+  expect(await people.exitCode).toBe(0)
+  expect(people.stdout.text).toMatch(/^lo\S* +loopback +up +yes +.*127\.0\.0\.1\/8/m)
+  expect(await program.exitCode).toBe(0)
+  expect(program.stdout.events).toContainEqual(
+    expect.objectContaining({ event: 'interface', kind: 'loopback', isUp: true, isUsed: true }),
+  )
+})
