@@ -315,6 +315,23 @@ describe('a simulated network', () => {
     expect(net.open().map(({ kind }) => kind)).toEqual(['tcp listener'])
   })
 
+  test('counts a connection that is being opened, and no longer one whose opening was aborted', async () => {
+    const net = simulate()
+    const { network } = net.host('ada').network
+    const controller = new AbortController()
+    const dialled = network.connectTcp(
+      { address: '192.168.1.99', port: PORT },
+      { timeoutMs: MINUTE_MS, signal: controller.signal },
+    )
+    await net.advance(10)
+    expect(net.open()).toHaveLength(1)
+
+    controller.abort()
+    await expect(dialled).rejects.toBe(controller.signal.reason)
+
+    expect(net.open()).toEqual([])
+  })
+
   test('refuses names that are taken or unknown, and impossible addresses', () => {
     const net = simulate()
     net.host('ada')

@@ -178,8 +178,8 @@ export class SimulatedHost implements InterfaceOwner, HostView {
     const isLive = ({ program }: { program: EventOwner }) => program.condition !== 'dead'
     for (const { local } of udp.sockets.filter(isLive)) add('udp socket', formatSocketAddress(local))
     for (const { local } of tcp.listeners.filter(isLive)) add('tcp listener', formatSocketAddress(local))
-    for (const { isOpen, local, remote } of tcp.endpoints.filter(isLive)) {
-      if (isOpen) add('tcp connection', `${formatSocketAddress(local)} to ${formatSocketAddress(remote)}`)
+    for (const { isHeld, local, remote } of tcp.endpoints.filter(isLive)) {
+      if (isHeld) add('tcp connection', `${formatSocketAddress(local)} to ${formatSocketAddress(remote)}`)
     }
     for (const program of this.#programs) {
       for (const at of program.timersDueAt) add('timer', `due at ${at} ms`)

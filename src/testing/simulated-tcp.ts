@@ -1,6 +1,6 @@
 /**
  * One end of a simulated TCP connection. It follows RFC 9293 where programs can tell: the handshake, order, windows,
- * half-close, reset, retransmission with back-off (RFC 6298), giving up after long silence. It has no congestion control.
+ * half-close, reset, retransmission with back-off, giving up after long silence. It has no congestion control.
  *
  *     connect ─► syn-sent ──────┐                     FIN both ways, or `destroy`
  *                               ├─► established ────► lingering (the program is done) ────► closed
@@ -11,6 +11,7 @@ import { EarshotError } from '../errors.ts'
 import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
 import { formatSocketAddress } from '../platform/node/socket-address.ts'
 import type { IpStack } from './ip-stack.ts'
+import { RetransmissionTimer } from './retransmission-timer.ts'
 import { systemError } from './system-error.ts'
 import { TcpReceiver } from './tcp-receiver.ts'
 import { NO_BYTES, segmentEnd, type TcpSegment } from './tcp-segment.ts'
@@ -19,11 +20,6 @@ import type { EventOwner, ScheduledEvent } from './virtual-time.ts'
 
 type State = 'syn-sent' | 'syn-received' | 'established' | 'lingering' | 'closed'
 
-/** RFC 6298 section 2.1, before a round trip was measured. */
-const INITIAL_RETRANSMISSION_MS = 1_000
-/** Linux: TCP_RTO_MIN and TCP_RTO_MAX. */
-const MIN_RETRANSMISSION_MS = 200
-const MAX_RETRANSMISSION_MS = 120_000
 /**
  * Linux: tcp_syn_retries, tcp_synack_retries and tcp_retries2. That is 127 s and 63 s for a connection that is being
  * opened and, on a fast network, 924.6 s for one that stands.
@@ -35,8 +31,6 @@ const MAX_RETRANSMISSIONS: Readonly<Record<State, number>> = {
   lingering: 15,
   closed: 0,
 }
-/** RFC 6298 section 2.3: how much a new measurement counts. */
-const ROUND_TRIP_GAIN = 1 / 8
 /** Node reads this much at a time. */
 const MAX_READ_BYTES = 65_536
 /** With random segmentation: how long the rest may be on its way after the first piece. */
@@ -62,6 +56,7 @@ export class TcpEndpoint implements TcpConnection {
   readonly program: EventOwner
   readonly #parts: TcpEndpointParts
   readonly #ip: IpStack
+  readonly #retransmission: RetransmissionTimer
   readonly #receiver = new TcpReceiver()
   readonly #sender = new TcpSender((sequence, bytes, isLast) => this.#send('ack', sequence, bytes, isLast))
   #state: State
@@ -72,11 +67,6 @@ export class TcpEndpoint implements TcpConnection {
   #endWasTold = false
   #flush: ScheduledEvent | undefined
   #read: ScheduledEvent | undefined
-  #retransmission: ScheduledEvent | undefined
-  #backOff = 0
-  #roundTripMs: number | undefined
-  /** Retransmissions since anything was heard. */
-  #unanswered = 0
   #echo = -1
 
   constructor(parts: TcpEndpointParts, state: 'syn-sent' | 'syn-received') {
@@ -85,17 +75,22 @@ export class TcpEndpoint implements TcpConnection {
     this.program = parts.program
     this.#parts = parts
     this.#ip = parts.ip
+    this.#retransmission = new RetransmissionTimer(parts.ip.time, parts.ip, unanswered => this.#retransmit(unanswered))
     this.#state = state
   }
 
-  /** Whether its program still holds it. */
   get isOpen(): boolean {
     return this.#state === 'established' && this.#outcome === undefined
   }
 
+  /** Whether its program has it open, or is opening it. */
+  get isHeld(): boolean {
+    return this.#state === 'syn-sent' || this.isOpen
+  }
+
   connect(): void {
     this.#send('syn', 0, NO_BYTES, false)
-    this.#armRetransmission()
+    this.#awaitAnswer()
   }
 
   start(handlers: TcpHandlers): void {
@@ -143,7 +138,7 @@ export class TcpEndpoint implements TcpConnection {
   }
 
   receive(segment: TcpSegment): void {
-    this.#unanswered = 0
+    this.#retransmission.heard()
     if (segment.kind === 'rst') this.#onReset()
     else if (segment.kind === 'syn') this.#onSyn(segment)
     // An acknowledgement of what was never sent belongs to an older connection (RFC 9293 section 3.10.7.3).
@@ -157,7 +152,7 @@ export class TcpEndpoint implements TcpConnection {
     if (this.#state === 'syn-sent') this.#state = 'syn-received'
     if (this.#state === 'syn-received') this.#send('syn ack', 0, NO_BYTES, false)
     else this.#acknowledge()
-    this.#armRetransmission()
+    this.#awaitAnswer()
   }
 
   #onSynchronized(segment: TcpSegment): void {
@@ -171,8 +166,7 @@ export class TcpEndpoint implements TcpConnection {
 
   #establish(): void {
     this.#state = 'established'
-    this.#backOff = 0
-    this.#disarmRetransmission()
+    this.#retransmission.restart()
     this.#parts.onEstablished(this)
   }
 
@@ -183,13 +177,10 @@ export class TcpEndpoint implements TcpConnection {
   }
 
   #onAcknowledgement({ acknowledged, window, echo }: TcpSegment): void {
-    if (echo >= 0) this.#measure(this.#ip.time.now - echo)
+    if (echo >= 0) this.#retransmission.measure(this.#ip.time.now - echo)
     const { progressed, drained } = this.#sender.acknowledge(acknowledged, window)
     if (drained) this.#ip.time.schedule(0, this.program, () => this.isOpen && this.#handlers?.onDrain())
-    if (progressed) {
-      this.#backOff = 0
-      this.#disarmRetransmission()
-    }
+    if (progressed) this.#retransmission.restart()
     this.#transmit()
   }
 
@@ -206,11 +197,6 @@ export class TcpEndpoint implements TcpConnection {
     return segment.bytes.length > 0 && segmentEnd(segment) > this.#receiver.expected
   }
 
-  #measure(roundTripMs: number): void {
-    this.#roundTripMs ??= roundTripMs
-    this.#roundTripMs += (roundTripMs - this.#roundTripMs) * ROUND_TRIP_GAIN
-  }
-
   /** What is written in one turn leaves at its end, together. */
   #scheduleFlush(): void {
     this.#flush ??= this.#ip.time.schedule(0, this.program, () => {
@@ -222,7 +208,7 @@ export class TcpEndpoint implements TcpConnection {
   #transmit(): void {
     if (this.#state !== 'established' && this.#state !== 'lingering') return
     this.#sender.transmit()
-    this.#armRetransmission()
+    this.#awaitAnswer()
     this.#leaveIfDone()
   }
 
@@ -237,19 +223,8 @@ export class TcpEndpoint implements TcpConnection {
     this.#parts.send({ kind, sequence, bytes, isLast, acknowledged, window, sentAt, echo: this.#echo })
   }
 
-  #armRetransmission(): void {
-    if (this.#retransmission !== undefined || !this.#isOutstanding) return
-    const baseMs =
-      this.#roundTripMs === undefined
-        ? INITIAL_RETRANSMISSION_MS
-        : Math.max(MIN_RETRANSMISSION_MS, 2 * this.#roundTripMs)
-    const delayMs = Math.min(baseMs * 2 ** this.#backOff, MAX_RETRANSMISSION_MS)
-    this.#retransmission = this.#ip.time.schedule(delayMs, this.#ip, () => this.#retransmit())
-  }
-
-  #disarmRetransmission(): void {
-    if (this.#retransmission !== undefined) this.#ip.time.cancel(this.#retransmission)
-    this.#retransmission = undefined
+  #awaitAnswer(): void {
+    if (this.#isOutstanding) this.#retransmission.start()
   }
 
   get #isOutstanding(): boolean {
@@ -258,17 +233,15 @@ export class TcpEndpoint implements TcpConnection {
     return this.#sender.hasUnacknowledged || this.#sender.isBlocked
   }
 
-  #retransmit(): void {
-    this.#retransmission = undefined
+  #retransmit(unanswered: number): void {
     if (!this.#isOutstanding) return
-    this.#backOff++
-    if (++this.#unanswered > MAX_RETRANSMISSIONS[this.#state]) this.#giveUp()
+    if (unanswered > MAX_RETRANSMISSIONS[this.#state]) this.#giveUp()
     else if (this.#state === 'syn-sent') this.#send('syn', 0, NO_BYTES, false)
     else if (this.#state === 'syn-received') this.#send('syn ack', 0, NO_BYTES, false)
     // One byte before the window, which the other side must answer with its window (RFC 9293 section 3.8.6.1).
     else if (this.#sender.isBlocked) this.#send('ack', this.#sender.position - 1, NO_BYTES, false)
     else this.#sender.retransmit()
-    this.#armRetransmission()
+    this.#awaitAnswer()
   }
 
   #giveUp(): void {
@@ -359,7 +332,7 @@ export class TcpEndpoint implements TcpConnection {
   #forget(): void {
     if (this.#state === 'closed') return
     this.#state = 'closed'
-    this.#disarmRetransmission()
+    this.#retransmission.stop()
     this.#parts.onForgotten()
   }
 }
