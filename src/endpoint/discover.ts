@@ -1,6 +1,7 @@
 /** `discover`: who is there, without joining. */
 
 import { MdnsDiscovery } from '../discovery/mdns-discovery.ts'
+import type { EarshotError } from '../errors.ts'
 import { ItemQueue } from '../messaging/item-queue.ts'
 import { defaultInterfaces } from '../platform/interface-choice.ts'
 import type { Platform } from '../platform/platform.ts'
@@ -13,6 +14,8 @@ export interface DiscoverOptions {
   /** Ends the sequence; the loop ends without an error. */
   readonly signal?: AbortSignal
   readonly interfaces?: InterfaceChoice
+  /** Something does not work while the rest goes on, such as one of the interfaces, or all until one comes up. */
+  readonly onWarning?: (error: EarshotError) => void
   /** The platform to run on. @default this machine */
   readonly network?: Platform
 }
@@ -64,7 +67,7 @@ export async function* discoverOn(
         const peer = present.get(id)
         if (present.delete(id)) seen.push({ ...peer!, kind: 'lost' })
       },
-      onWarning: error => seen.end(error),
+      onWarning: error => options.onWarning?.(error),
     },
   })
   const onAbort = () => seen.end()

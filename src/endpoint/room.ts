@@ -372,8 +372,7 @@ export class Room implements AsyncDisposable {
   // What the parts tell -----------------------------------------------------------------------------------------------
 
   #onConnection(tcp: TcpConnection): void {
-    // Who asked for certain interfaces does not want callers from others.
-    if (this.#options.interfaces && !this.#interfaceOf(tcp.local.address)) tcp.destroy()
+    if (!this.#mayBeCalledAt(tcp.local.address)) tcp.destroy()
     else this.#reception.accept(tcp)
   }
 
@@ -486,10 +485,21 @@ export class Room implements AsyncDisposable {
   }
 
   #interfaceOf(local: string): NetworkInterface | undefined {
-    const [address] = local.split('%')
-    const all = this.#options.interfaces ? this.#interfaces() : this.#platform.network.interfaces()
-    return all.find(({ addresses }) => addresses.some(own => own.address === address))
+    return interfaceWith(local, this.#platform.network.interfaces())
   }
+
+  /** Who asked for certain interfaces does not want callers from others; the ranked choice is about looking only. */
+  #mayBeCalledAt(local: string): boolean {
+    const { interfaces } = this.#options
+    if (!interfaces) return true
+    const allowed = defaultInterfaces(this.#platform.network.interfaces(), { include: ['*'], ...interfaces })
+    return interfaceWith(local, allowed) !== undefined
+  }
+}
+
+function interfaceWith(address: string, interfaces: readonly NetworkInterface[]): NetworkInterface | undefined {
+  const [withoutZone] = address.split('%')
+  return interfaces.find(({ addresses }) => addresses.some(own => own.address === withoutZone))
 }
 
 function seenPeer({ id, name, info, addresses, via }: SightedPeer): SeenPeer {
