@@ -150,6 +150,19 @@ describe('a simulated TCP connection', () => {
     expect([far.text, far.ends]).toEqual(['question', 1])
   })
 
+  test('flows again within round trips once a full receiver reads', async () => {
+    const { net, near, far } = await connect()
+    far.connection.pause()
+    for (let i = 0; i < 10; i++) near.connection.write(pattern(65_536))
+    await net.advance(MINUTE_MS)
+    expect(far.receivedBytes).toBe(0)
+
+    far.connection.resume()
+    await net.advance(20)
+
+    expect(far.receivedBytes).toBe(10 * 65_536)
+  })
+
   test('opens where both sides dial each other at the same time', async () => {
     const net = simulate()
     const [ada, bob] = [net.host('ada'), net.host('bob')]
