@@ -109,12 +109,13 @@ export class Connector {
       duplicateOf = id
     }
     try {
-      const id = await dial(this.#clock, this.#network, targets, {
+      const dialling = dial(this.#clock, this.#network, targets, {
         timeoutMs,
         signal,
         establish: (tcp, cancel) => this.#reception.initiate(tcp, { expectedId, isWanted, onRemoteId }, cancel),
       })
-      return this.#room.peer(id)!
+      this.#reception.prepare()
+      return this.#room.peer(await dialling)!
     } catch (error) {
       if (!(error instanceof EarshotError) || error.reason !== 'duplicate' || duplicateOf === undefined) throw error
       // Our two dials crossed, and the other connection is the one that stays.

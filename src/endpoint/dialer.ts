@@ -35,6 +35,8 @@ export async function dial<T>(
   return new Dial(clock, network, targets.slice(0, MAX_ADDRESSES_PER_PEER), options).run()
 }
 
+const OVER = new EarshotError('closed', 'the dial is over')
+
 class Dial<T> {
   readonly #clock: Clock
   readonly #network: Network
@@ -115,7 +117,8 @@ class Dial<T> {
   #finish(settle: () => void): void {
     if (this.#cancelOthers.signal.aborted) return
     settle()
-    this.#cancelOthers.abort()
+    // A reason that is there already costs nothing; making the default one takes a stack trace.
+    this.#cancelOthers.abort(OVER)
   }
 
   /** One error for the whole dial. A clear word of the peer counts more than a dead address beside it. */

@@ -68,8 +68,6 @@ export class Membership {
     this.#peers.set(remoteId, peer)
     this.#ticker ??= this.#clock.setTimer(TICK_MS, () => this.#tick())
     connection.receive(peer.messenger.session)
-    // Measured at once, so that `path.rttMs` is known soon.
-    peer.messenger.session.ping().catch(ignore)
     this.#events.onPeer(peer)
     return peer
   }
@@ -139,5 +137,3 @@ function wordFor({ code, error }: SessionEnd): string {
   if (error) return error.message
   return code === 'closed' || code === 'kicked' ? '' : code
 }
-
-function ignore(): void {}

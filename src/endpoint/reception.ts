@@ -99,6 +99,11 @@ export class Reception {
     return this.#introduce(tcp, 'initiator', expectations, ignore, signal)
   }
 
+  /** A dial has begun: makes ready, while the network is busy, what its handshake will need. */
+  prepare(): void {
+    this.#party.prepareKey()
+  }
+
   /** Drops every connection that is not a session yet. */
   close(): void {
     this.#isClosed = true
@@ -129,6 +134,7 @@ export class Reception {
     } finally {
       introduced()
       patience.end()
+      if (role === 'responder') this.#clock.afterTurn(() => this.#party.prepareKey())
       signal?.removeEventListener('abort', onAbort)
       this.#connections.delete(connection)
       if (this.#admitting.get(connection.remoteId)?.connection === connection)

@@ -12,6 +12,7 @@
 
 import { EarshotError, protocolViolation } from '../errors.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
+import { ByteWriter } from '../wire/byte-writer.ts'
 import { decodeGoodbye, encodeGoodbye, Frame, type Goodbye } from './frame.ts'
 import { decodeHello, encodeHello, type Hello } from './hello.ts'
 import type { RecordReceiver, SecureConnection } from './secure-connection.ts'
@@ -45,6 +46,7 @@ export function greet(connection: SecureConnection, options: GreetingOptions): v
 class Greeting implements RecordReceiver {
   readonly #connection: SecureConnection
   readonly #options: GreetingOptions
+  readonly #unsent: Uint8Array[] = []
   #remote: Hello | undefined
   #hasAdmitted = false
   #isAdmitted = false
@@ -57,8 +59,9 @@ class Greeting implements RecordReceiver {
 
   start(): void {
     if (this.#isSettled || this.#options.role === 'responder') return
-    this.#connection.sendRecord(encodeHello(this.#options.hello()))
+    this.#unsent.push(encodeHello(this.#options.hello()))
     if (this.#options.isEager) this.#judge()
+    this.#send()
   }
 
   onRecord(plaintext: Uint8Array): void {
@@ -100,13 +103,13 @@ class Greeting implements RecordReceiver {
   #onVerdict(verdict: Verdict): void {
     if (this.#isSettled) return
     if (verdict) {
-      this.#connection.sendRecord(encodeGoodbye(verdict))
+      this.#send(encodeGoodbye(verdict))
       this.#connection.end()
       this.#reject(refused('we refused the peer', verdict))
       return
     }
-    if (this.#options.role === 'responder') this.#connection.sendRecord(encodeHello(this.#options.hello()))
-    this.#connection.sendRecord(Uint8Array.of(Frame.admit))
+    if (this.#options.role === 'responder') this.#unsent.push(encodeHello(this.#options.hello()))
+    this.#send(Uint8Array.of(Frame.admit))
     this.#hasAdmitted = true
     this.#finishWith(undefined)
   }
@@ -125,9 +128,18 @@ class Greeting implements RecordReceiver {
 
   /** Our own `admit` function threw: the peer is refused, and the error belongs to the application. */
   #abort(error: unknown): void {
-    this.#connection.sendRecord(encodeGoodbye({ code: 'refused', reason: 'error', retryAfterMs: 0 }))
+    this.#send(encodeGoodbye({ code: 'refused', reason: 'error', retryAfterMs: 0 }))
     this.#connection.end()
     this.#reject(error)
+  }
+
+  /** Sends what is due, in one record. */
+  #send(...frames: readonly Uint8Array[]): void {
+    const due = [...this.#unsent.splice(0), ...frames]
+    if (due.length === 0) return
+    const record = new ByteWriter(due.reduce((length, frame) => length + frame.length, 0))
+    for (const frame of due) record.append(frame)
+    this.#connection.sendRecord(record.finish())
   }
 
   #reject(error: unknown): void {

@@ -21,7 +21,17 @@ export interface HandshakePartyOptions {
   readonly features?: number
 }
 
-/** One room's side in all of its handshakes: made once, since the static key is signed once. */
+/** The static key of an identity in this process, and the identity's proof of it: made and signed once. */
+interface ProvenKey {
+  readonly staticKey: X25519KeyPair
+  readonly proof: Uint8Array
+}
+
+const provenKeys = new WeakMap<Identity, ProvenKey>()
+/** What one room has verified, the next one need not. */
+const sharedVerifier = new ProofVerifier()
+
+/** One room's side in all of its handshakes. */
 export class HandshakeParty {
   readonly identity: Identity
   readonly service: string
@@ -30,8 +40,9 @@ export class HandshakeParty {
   readonly features: number
   readonly staticKey: X25519KeyPair
   readonly proof: Uint8Array
-  readonly proofVerifier: ProofVerifier = new ProofVerifier()
+  readonly proofVerifier: ProofVerifier = sharedVerifier
   readonly #random: Random
+  #spareKey: X25519KeyPair | undefined
 
   constructor(options: HandshakePartyOptions) {
     this.identity = options.identity
@@ -40,15 +51,37 @@ export class HandshakeParty {
     this.versions = options.versions ?? PROTOCOL_VERSIONS
     this.features = options.features ?? KNOWN_FEATURES
     this.#random = options.random
-    this.staticKey = this.newKey()
-    this.proof = makeProof(this.identity, this.staticKey.publicKey)
+    const { staticKey, proof } = this.#provenKey()
+    this.staticKey = staticKey
+    this.proof = proof
   }
 
   get pattern(): NoisePattern {
     return this.psk === undefined ? 'XX' : 'XXpsk3'
   }
 
+  /** An ephemeral key that nobody has used. */
   newKey(): X25519KeyPair {
+    const key = this.#spareKey ?? this.#makeKey()
+    this.#spareKey = undefined
+    return key
+  }
+
+  /** Makes the next ephemeral key now, while the network is busy, so that `newKey` need not. */
+  prepareKey(): void {
+    this.#spareKey ??= this.#makeKey()
+  }
+
+  #makeKey(): X25519KeyPair {
     return new X25519KeyPair(this.#random.bytes(KEY_BYTES))
+  }
+
+  #provenKey(): ProvenKey {
+    const known = provenKeys.get(this.identity)
+    if (known) return known
+    const staticKey = this.#makeKey()
+    const proven = { staticKey, proof: makeProof(this.identity, staticKey.publicKey) }
+    provenKeys.set(this.identity, proven)
+    return proven
   }
 }

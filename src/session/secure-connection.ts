@@ -43,6 +43,7 @@ export class SecureConnection implements TcpHandlers {
   #state: State = { kind: 'fresh' }
   #receiver: RecordReceiver | undefined
   #endTimer: Timer | undefined
+  #lastMessage: Uint8Array | undefined
   #channel: SecureChannel | undefined
   /** What arrived behind the handshake, until a receiver is there. */
   #early: Uint8Array[] = []
@@ -92,7 +93,13 @@ export class SecureConnection implements TcpHandlers {
   /** Seals and sends one record. False: wait for `onWritable`. What is sent after the end is dropped. */
   sendRecord(plaintext: Uint8Array): boolean {
     if (this.#state.kind !== 'open') return true
-    return this.#tcp.write(this.#state.channel.sealer.seal(plaintext))
+    const record = this.#state.channel.sealer.seal(plaintext)
+    if (this.#lastMessage) {
+      this.#tcp.write(join(this.#lastMessage, record))
+      this.#lastMessage = undefined
+      return true
+    }
+    return this.#tcp.write(record)
   }
 
   /** Sends what is queued, then hangs up; a peer that does not hang up too is cut off. */
@@ -137,7 +144,8 @@ export class SecureConnection implements TcpHandlers {
 
   #shake({ handshake, settle }: Extract<State, { kind: 'handshake' }>, chunk: Uint8Array): void {
     const step = handshake.push(chunk)
-    if (step.send) this.#tcp.write(step.send)
+    if (step.kind === 'established') this.#holdBack(step.send)
+    else if (step.send) this.#tcp.write(step.send)
     if (step.kind === 'waiting') return
     if (step.kind === 'failed') {
       this.#state = { kind: 'closed' }
@@ -149,6 +157,16 @@ export class SecureConnection implements TcpHandlers {
     this.#state = { kind: 'open', channel: step.channel }
     if (step.rest.length > 0) this.#early.push(step.rest)
     settle.resolve()
+  }
+
+  /** The last message of the handshake leaves together with the first record: each write costs a system call. */
+  #holdBack(message: Uint8Array | undefined): void {
+    if (!message) return
+    this.#lastMessage = message
+    this.#clock.afterTurn(() => {
+      if (this.#lastMessage) this.#tcp.write(this.#lastMessage)
+      this.#lastMessage = undefined
+    })
   }
 
   /** The peer sent what it must not: it is told, where that is still possible, and cut off. */
@@ -169,4 +187,11 @@ export class SecureConnection implements TcpHandlers {
       state.settle.reject(error ?? new EarshotError('closed', 'the peer hung up during the handshake'))
     } else this.#receiver?.onClosed(error)
   }
+}
+
+function join(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const joined = new Uint8Array(first.length + second.length)
+  joined.set(first)
+  joined.set(second, first.length)
+  return joined
 }

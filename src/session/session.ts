@@ -174,7 +174,9 @@ export class Session implements RecordReceiver {
       this.abort(new EarshotError('lost', 'the peer has been silent for too long'))
       return
     }
-    if (ping && this.#writable) this.#sendPing({ sentAt: now, resolve: ignore, reject: ignore })
+    // The first one, soon after the beginning, is for the round trip.
+    if ((ping || this.#nextPing === 1) && this.#writable)
+      this.#sendPing({ sentAt: now, resolve: ignore, reject: ignore })
     this.#setLiveness(liveness)
   }
 
@@ -208,6 +210,7 @@ export class Session implements RecordReceiver {
   // What the connection tells -----------------------------------------------------------------------------------------
 
   onRecord(plaintext: Uint8Array): void {
+    if (this.#isClosed) return
     this.#keepalive.heard(this.#clock.now())
     if (this.#liveness !== 'here') this.#setLiveness('here')
     const reader = new ByteReader(plaintext)

@@ -21,11 +21,16 @@ import { connectTcp, listenTcp } from './node-tcp.ts'
 import { openUdp } from './node-udp.ts'
 import { unmapped } from './socket-address.ts'
 
-export class NodeNetwork implements Network {
-  readonly #watcher = new InterfaceWatcher(systemInterfaces)
+const FRESH_MS = 500
 
+export class NodeNetwork implements Network {
+  readonly #watcher = new InterfaceWatcher(() => this.#read())
+  #known: { readonly interfaces: readonly NetworkInterface[]; readonly at: number } | undefined
+
+  /** Asking the system takes half a millisecond, and callers may ask for every connection. */
   interfaces(): readonly NetworkInterface[] {
-    return systemInterfaces()
+    const isFresh = this.#known !== undefined && performance.now() - this.#known.at < FRESH_MS
+    return isFresh ? this.#known!.interfaces : this.#read()
   }
 
   watchInterfaces(onChange: () => void): () => void {
@@ -33,7 +38,7 @@ export class NodeNetwork implements Network {
   }
 
   openUdp(options: UdpOptions, handlers: UdpHandlers): Promise<UdpSocket> {
-    return openUdp(options, handlers, systemInterfaces)
+    return openUdp(options, handlers, () => this.#read())
   }
 
   listenTcp(options: TcpListenOptions, onConnection: (connection: TcpConnection) => void): Promise<TcpListener> {
@@ -53,5 +58,11 @@ export class NodeNetwork implements Network {
     } catch (error) {
       throw nodeError(error, `cannot resolve ${host}`, 'unreachable')
     }
+  }
+
+  #read(): readonly NetworkInterface[] {
+    const interfaces = systemInterfaces()
+    this.#known = { interfaces, at: performance.now() }
+    return interfaces
   }
 }
