@@ -237,7 +237,7 @@ describe('MdnsDiscovery', () => {
     net.trace(packet => packets.push(packet))
     const peers: Watcher[] = []
     for (let i = 0; i < 40; i++) {
-      const id = `${ids[i % 32]!.repeat(50)}${ids[Math.floor(i / 32)]!}a`
+      const id = `${ids[i % 32]!}${ids[Math.floor(i / 32)]!}${'a'.repeat(50)}`
       const watcher = new Watcher(net.host(`peer${i}`).network)
       await net.until(watcher.discovery.start())
       watcher.discovery.advertise(advertOf('x', { id, name: `peer${i}` }))

@@ -6,9 +6,9 @@
 import { MAX_INSTANCE_ADDRESSES } from '../../limits.ts'
 import type { AddressFamily, NetworkInterface } from '../../platform/network.ts'
 import { nameKey } from '../mdns/domain-name.ts'
-import { isLinkLocalIpv6, parseIp, sharesPrefix } from '../mdns/ip-address.ts'
+import { isInSubnet, isLinkLocalIpv6, parseIp, subnetsOf } from '../mdns/ip-address.ts'
 import type { FoundRecord, MdnsEngine } from '../mdns/mdns-engine.ts'
-import { type Question, type RecordType, type SrvData, setKey } from '../mdns/record.ts'
+import { type Question, type RecordType, type ResourceRecord, type SrvData, setKey } from '../mdns/record.ts'
 import { instanceLabel, serviceTypeName, subtypeName } from './service-type.ts'
 
 export interface InstanceAddress {
@@ -78,9 +78,10 @@ export class ServiceBrowser {
     this.#engine.stopAsking(this.#pointers)
   }
 
-  #onRecords(sets: ReadonlySet<string>): void {
-    if (sets.has(setKey(this.#pointers))) this.#track()
-    for (const set of sets) {
+  #onRecords(records: readonly ResourceRecord[]): void {
+    for (const record of records) {
+      const set = setKey(record)
+      if (record.type === 'PTR' && set === setKey(this.#pointers)) this.#track(record.data, this.#engine.holds(record))
       for (const instance of this.#dependents.get(set) ?? []) {
         this.#changed.add(instance)
         this.#followHost(instance)
@@ -95,20 +96,14 @@ export class ServiceBrowser {
     for (const instance of changed) this.#tell(instance)
   }
 
-  /** Makes the tracked instances those that PTR records name. */
-  #track(): void {
-    const named = new Set<string>()
-    for (const { record } of this.#engine.lookup(this.#pointers)) {
-      if (record.type !== 'PTR') continue
-      const label = instanceLabel(record.data, this.#type)
-      if (label === undefined) continue
-      named.add(nameKey(record.data))
-      if (!this.#instances.has(nameKey(record.data)))
-        this.#add({ name: record.data, label, host: undefined, told: undefined })
-    }
-    for (const [key, instance] of this.#instances) {
-      if (named.has(key)) continue
-      this.#instances.delete(key)
+  /** A PTR record names the instance, or has gone. */
+  #track(name: string, isNamed: boolean): void {
+    const instance = this.#instances.get(nameKey(name))
+    const label = instanceLabel(name, this.#type)
+    if (isNamed && instance === undefined && label !== undefined) {
+      this.#add({ name, label, host: undefined, told: undefined })
+    } else if (!isNamed && instance !== undefined) {
+      this.#instances.delete(nameKey(name))
       this.#stopAsking(instance)
       this.#changed.add(instance)
     }
@@ -213,7 +208,7 @@ function instanceAddress(address: string, link: NetworkInterface): InstanceAddre
   if (bytes === undefined) return []
   const family = bytes.length === 4 ? 'ipv4' : 'ipv6'
   const isLinkLocal = isLinkLocalIpv6(bytes)
-  const isOnSubnet = link.addresses.some(own => sharesPrefix(bytes, own))
+  const isOnSubnet = subnetsOf(link).some(subnet => isInSubnet(bytes, subnet))
   return [{ address: isLinkLocal ? `${address}%${link.name}` : address, family, isLinkLocal, isOnSubnet }]
 }
 

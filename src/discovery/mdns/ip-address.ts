@@ -1,6 +1,6 @@
 /** IP addresses as bytes: for comparing records, and for asking whether a packet came from this link. */
 
-import type { InterfaceAddress, NetworkInterface } from '../../platform/network.ts'
+import type { NetworkInterface } from '../../platform/network.ts'
 
 /** The 4 or 16 bytes of an address, its zone left out; undefined where the text is none. */
 export function parseIp(text: string): Uint8Array | undefined {
@@ -39,22 +39,35 @@ export function isLinkLocalIpv6(bytes: Uint8Array): boolean {
  * RFC 6762 section 11: a packet counts only if its source is on this link. On Linux a socket bound to the wildcard also
  * receives the multicast of other interfaces, so this is what keeps the links apart, too.
  */
-export function isOnLink(source: string, link: NetworkInterface): boolean {
-  const bytes = parseIp(source)
-  if (bytes === undefined) return false
-  const zone = zoneOf(source)
-  if (isLinkLocalIpv6(bytes) && zone !== undefined) return zone === link.name || zone === String(link.index)
-  return link.addresses.some(own => sharesPrefix(bytes, own))
+export function onLinkTest(link: NetworkInterface): (source: string) => boolean {
+  const subnets = subnetsOf(link)
+  return source => {
+    const bytes = parseIp(source)
+    if (bytes === undefined) return false
+    const zone = zoneOf(source)
+    if (isLinkLocalIpv6(bytes) && zone !== undefined) return zone === link.name || zone === String(link.index)
+    return subnets.some(subnet => isInSubnet(bytes, subnet))
+  }
 }
 
-/** True where `address` lies in the subnet of `own`. */
-export function sharesPrefix(address: Uint8Array, own: InterfaceAddress): boolean {
-  const ownBytes = parseIp(own.address)
-  if (ownBytes === undefined || ownBytes.length !== address.length) return false
-  const whole = own.prefixLength >>> 3
-  for (let i = 0; i < whole; i++) if (address[i] !== ownBytes[i]) return false
-  const rest = own.prefixLength & 7
-  return rest === 0 || (address[whole]! ^ ownBytes[whole]!) >>> (8 - rest) === 0
+export interface Subnet {
+  readonly address: Uint8Array
+  readonly prefixLength: number
+}
+
+export function subnetsOf({ addresses }: NetworkInterface): Subnet[] {
+  return addresses.flatMap(({ address, prefixLength }) => {
+    const bytes = parseIp(address)
+    return bytes === undefined ? [] : [{ address: bytes, prefixLength }]
+  })
+}
+
+export function isInSubnet(address: Uint8Array, { address: own, prefixLength }: Subnet): boolean {
+  if (own.length !== address.length) return false
+  const whole = prefixLength >>> 3
+  for (let i = 0; i < whole; i++) if (address[i] !== own[i]) return false
+  const rest = prefixLength & 7
+  return rest === 0 || (address[whole]! ^ own[whole]!) >>> (8 - rest) === 0
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {

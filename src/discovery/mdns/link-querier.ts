@@ -20,8 +20,8 @@ export interface LinkQuerierOptions {
   /** By set key: the records that are kept. What nobody asked for is not, so strangers cannot fill the memory. */
   readonly interests: ReadonlyMap<string, Interest>
   sendQuery(asked: readonly AskedQuestion[]): void
-  /** Records of these sets came or went. */
-  onChanged(sets: ReadonlySet<string>): void
+  /** These records came or went, or are the newest of their set now. */
+  onChanged(records: readonly ResourceRecord[]): void
   onFull(): void
 }
 
@@ -59,12 +59,11 @@ export class LinkQuerier {
 
   advance(now: number): void {
     const { expired, refresh } = this.cache.advance(now)
-    const changed = new Set(expired.map(setKey))
-    for (const set of changed) {
-      const interest = this.#options.interests.get(set)
+    for (const record of expired) {
+      const interest = this.#options.interests.get(setKey(record))
       if (interest?.persistence === 'resolve') this.#querier.restart(interest.question, now)
     }
-    if (changed.size > 0) this.#options.onChanged(changed)
+    if (expired.length > 0) this.#options.onChanged(expired)
     const due = this.#querier.advance(now, question => this.#isAnswered(question, now))
     this.#send(new Map([...this.#questionsFor(refresh), ...due.map(keyed)]), now)
   }
@@ -87,14 +86,14 @@ export class LinkQuerier {
   handleResponse(response: MdnsMessage, source: SocketAddress, isLegacy: boolean, now: number): void {
     const heard = [...response.answers, ...response.additionals]
     for (const types of READING_ORDER) {
-      const changed = new Set<string>()
+      const changed: ResourceRecord[] = []
       for (const record of heard) {
         if (!types.includes(record.type) || !this.#isWanted(record)) continue
         const result = this.cache.add(record, { now, source: source.address, isLegacy })
-        if (result === 'changed') changed.add(setKey(record))
+        if (result === 'changed') changed.push(record)
         if (result === 'full') this.#options.onFull()
       }
-      if (changed.size > 0) this.#options.onChanged(changed)
+      if (changed.length > 0) this.#options.onChanged(changed)
     }
   }
 
@@ -103,7 +102,7 @@ export class LinkQuerier {
       return false
     const set = setKey(question)
     const told = answers.filter(record => setKey(record) === set)
-    return told.every(record => this.cache.has(record, now))
+    return told.every(record => this.cache.knows(record, now))
   }
 
   #send(questions: ReadonlyMap<string, Question>, now: number): void {

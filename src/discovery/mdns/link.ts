@@ -11,7 +11,7 @@ import type { EarshotError } from '../../errors.ts'
 import { MAX_MDNS_PACKETS_PER_SECOND } from '../../limits.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { AddressFamily, Network, NetworkInterface, SocketAddress, UdpSocket } from '../../platform/network.ts'
-import { isOnLink } from './ip-address.ts'
+import { onLinkTest } from './ip-address.ts'
 import { type Interest, LinkQuerier } from './link-querier.ts'
 import { LinkResponder, MDNS_PORT } from './link-responder.ts'
 import { decodeMessage, encodeMessage, type MdnsMessage, message } from './message.ts'
@@ -37,7 +37,7 @@ export interface LinkOptions {
   readonly interests: ReadonlyMap<string, Interest>
   isOwn(record: ResourceRecord): boolean
   onConflict(publication: Publication, name: string): void
-  onChanged(sets: ReadonlySet<string>): void
+  onChanged(records: readonly ResourceRecord[]): void
   /** Everything that one packet or moment changed has been told. */
   onSettled(): void
   onWarning(error: EarshotError): void
@@ -49,6 +49,7 @@ export class Link {
   readonly querier: LinkQuerier
   readonly #options: LinkOptions
   #link: NetworkInterface
+  #isOnLink: (source: string) => boolean
   #socket: UdpSocket | undefined
   #oneShot: UdpSocket | undefined
   #oneShotTimer: Timer | undefined
@@ -62,6 +63,7 @@ export class Link {
   constructor(options: LinkOptions) {
     this.#options = options
     this.#link = options.link
+    this.#isOnLink = onLinkTest(options.link)
     this.responder = new LinkResponder({
       link: options.link,
       fraction: options.fraction,
@@ -74,7 +76,7 @@ export class Link {
       fraction: options.fraction,
       interests: options.interests,
       sendQuery: asked => this.#query(asked),
-      onChanged: sets => options.onChanged(sets),
+      onChanged: records => options.onChanged(records),
       onFull: () => options.onFull(),
     })
   }
@@ -114,6 +116,7 @@ export class Link {
   /** The interface has other addresses now. */
   setInterface(link: NetworkInterface): void {
     this.#link = link
+    this.#isOnLink = onLinkTest(link)
     this.responder.setLink(link, this.#options.clock.now())
     this.schedule()
   }
@@ -175,7 +178,7 @@ export class Link {
 
   /** The message, unless it comes from elsewhere, from a flood, or cannot be read. Such packets are ignored silently. */
   #read(bytes: Uint8Array, remote: SocketAddress): MdnsMessage | undefined {
-    if (this.#isClosed || !isOnLink(remote.address, this.#link) || !this.#hasRoom()) return undefined
+    if (this.#isClosed || !this.#isOnLink(remote.address) || !this.#hasRoom()) return undefined
     try {
       return decodeMessage(bytes)
     } catch {

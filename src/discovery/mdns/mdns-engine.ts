@@ -35,8 +35,8 @@ export interface MdnsEngineOptions {
 }
 
 export interface RecordListener {
-  /** Records of these sets (`setKey`) came, were confirmed or went. May ask further questions. */
-  onRecords(sets: ReadonlySet<string>): void
+  /** These records came or went, or are the newest of their set now. May ask further questions. */
+  onRecords(records: readonly ResourceRecord[]): void
   /** All that came in one packet has been told. */
   onSettled(): void
 }
@@ -109,6 +109,12 @@ export class MdnsEngine {
     return [...this.#links.values()].flatMap(({ interface: link, querier }) =>
       querier.cache.get(set, now).map(({ record, receivedAt }) => ({ record, receivedAt, link })),
     )
+  }
+
+  /** True where some link has heard this record, and it has not expired. */
+  holds(record: ResourceRecord): boolean {
+    const now = this.#options.clock.now()
+    return [...this.#links.values()].some(({ querier }) => querier.cache.holds(record, now))
   }
 
   /** Tells of all records asked for, until the returned function is called. */
@@ -190,15 +196,15 @@ export class MdnsEngine {
   }
 
   #closeUnwanted(wanted: ReadonlyMap<string, unknown>): void {
-    const lost: Link[] = []
+    const lost: ResourceRecord[] = []
     for (const [key, link] of this.#links) {
       if (wanted.has(key)) continue
       link.close()
       this.#links.delete(key)
-      lost.push(link)
+      lost.push(...link.querier.cache.records())
     }
     // All that was heard there is gone with the link.
-    if (lost.length > 0) this.#tell(new Set(this.#interests.keys()))
+    if (lost.length > 0) this.#tell(lost)
   }
 
   async #openOrUpdate(key: string, link: NetworkInterface, family: AddressFamily): Promise<void> {
@@ -250,8 +256,8 @@ export class MdnsEngine {
       interests: this.#interests,
       isOwn: record => this.#isOwn(record),
       onConflict: (publication, name) => this.#rename(publication, name),
-      onChanged: sets => {
-        for (const listener of this.#listeners) listener.onRecords(sets)
+      onChanged: records => {
+        for (const listener of this.#listeners) listener.onRecords(records)
       },
       onSettled: () => {
         for (const listener of this.#listeners) listener.onSettled()
@@ -289,8 +295,8 @@ export class MdnsEngine {
     }
   }
 
-  #tell(sets: ReadonlySet<string>): void {
-    for (const listener of this.#listeners) listener.onRecords(sets)
+  #tell(records: readonly ResourceRecord[]): void {
+    for (const listener of this.#listeners) listener.onRecords(records)
     for (const listener of this.#listeners) listener.onSettled()
   }
 

@@ -36,6 +36,8 @@ interface Schedule {
 export class Querier {
   readonly #fraction: () => number
   readonly #schedules = new Map<string, Schedule>()
+  /** Asked for with every packet, so it is kept until a schedule changes. */
+  #nextAt: number | undefined
 
   /** @param fraction random numbers in [0, 1), for the jitter */
   constructor(fraction: () => number) {
@@ -44,18 +46,22 @@ export class Querier {
 
   /** When `advance` has something to do next; Infinity for never. */
   get nextAt(): number {
-    let nextAt = Number.POSITIVE_INFINITY
-    for (const schedule of this.#schedules.values()) nextAt = Math.min(nextAt, schedule.nextAt)
-    return nextAt
+    this.#nextAt ??= [...this.#schedules.values()].reduce(
+      (nextAt, schedule) => Math.min(nextAt, schedule.nextAt),
+      Infinity,
+    )
+    return this.#nextAt
   }
 
   ask(question: Question, persistence: Persistence, now: number): void {
     const { from, to } = FIRST_DELAY_MS
     const nextAt = now + from + this.#fraction() * (to - from)
+    this.#nextAt = undefined
     this.#schedules.set(setKey(question), { question, persistence, intervalMs: FIRST_INTERVAL_MS, attempts: 0, nextAt })
   }
 
   stop(question: Question): void {
+    this.#nextAt = undefined
     this.#schedules.delete(setKey(question))
   }
 
@@ -69,10 +75,11 @@ export class Querier {
   advance(now: number, isAnswered: (question: Question) => boolean): Question[] {
     const due: Question[] = []
     if (now < this.nextAt) return due
+    this.#nextAt = undefined
     for (const schedule of this.#schedules.values()) {
       if (schedule.nextAt > now + AGGREGATE_MS) continue
       if (schedule.persistence === 'resolve' && isAnswered(schedule.question)) {
-        schedule.nextAt = Number.POSITIVE_INFINITY
+        schedule.nextAt = Infinity
         continue
       }
       due.push(schedule.question)
@@ -89,10 +96,11 @@ export class Querier {
   }
 
   #asked(schedule: Schedule, now: number): void {
+    this.#nextAt = undefined
     schedule.attempts++
     const isGivenUp = schedule.persistence === 'resolve' && schedule.attempts >= MAX_RESOLVE_ATTEMPTS
     const jitter = 1 + this.#fraction() * INTERVAL_JITTER
-    schedule.nextAt = isGivenUp ? Number.POSITIVE_INFINITY : now + schedule.intervalMs * jitter
+    schedule.nextAt = isGivenUp ? Infinity : now + schedule.intervalMs * jitter
     schedule.intervalMs = Math.min(schedule.intervalMs * 2, MAX_INTERVAL_MS)
   }
 }

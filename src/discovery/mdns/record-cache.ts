@@ -107,10 +107,20 @@ export class RecordCache {
     return entries === undefined ? [] : [...entries.values()].filter(entry => entry.expiresAt > now)
   }
 
+  /** True where a record with the same data is believed. */
+  holds(record: ResourceRecord, now: number): boolean {
+    return (this.#find(record)?.expiresAt ?? now) > now
+  }
+
   /** True where the record would be a known answer of ours. */
-  has(record: ResourceRecord, now: number): boolean {
-    const entry = this.#sets.get(setKey(record))?.get(dataKey(record))
+  knows(record: ResourceRecord, now: number): boolean {
+    const entry = this.#find(record)
     return entry !== undefined && isFresh(entry, now)
+  }
+
+  /** Every record, also those that expire at this moment. */
+  records(): ResourceRecord[] {
+    return [...this.#sets.values()].flatMap(set => [...set.values()].map(({ record }) => record))
   }
 
   /** What a question about `question` need not be told again (section 7.1): less than half of the TTL has passed. */
@@ -149,6 +159,10 @@ export class RecordCache {
     for (const set of this.#sets.values()) {
       for (const entry of set.values()) if (!isWanted(entry.record)) this.#delete(entry)
     }
+  }
+
+  #find(record: ResourceRecord): Entry | undefined {
+    return this.#sets.get(setKey(record))?.get(dataKey(record))
   }
 
   #insert(record: ResourceRecord, { now, source }: AddContext): AddResult {
