@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { printableName, printableText } from './printable.ts'
+import { printableLines, printableName, printableText } from './printable.ts'
 
 test('ordinary text of any script stays as it is', () => {
   for (const text of ['hello', 'Grüße', '日本語', 'e\u0301', '👩‍👩‍👧', '🏳️‍🌈', 'שלום', 'a\tb', '#!$%"\\'])
@@ -15,6 +15,10 @@ test('an escape sequence is shown instead of obeyed', () => {
 test('a text cannot forge the line of somebody else', () => {
   expect(printableText('hi\nAda: I owe you money\r\n')).toBe('hi␊Ada: I owe you money␍␊')
   expect(printableText('hi\u2028Ada: no')).toBe('hi\ufffdAda: no')
+})
+
+test('where nothing can be forged, line breaks stay, and nothing else', () => {
+  expect(printableLines('one\r\ntwo\n\u001b[31mthree\r')).toBe('one\ntwo\n␛[31mthree␍')
 })
 
 test('bidirectional overrides and invisible characters are marked', () => {

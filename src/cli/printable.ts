@@ -17,6 +17,14 @@ export function printableText(text: string, maxCharacters: number = Number.POSIT
   return `${neutralise(shown)}… (${text.length - shown.length} more characters)`
 }
 
+/** A text of several lines, where nobody else's lines stand beside it that could be forged. */
+export function printableLines(text: string): string {
+  return text
+    .split(/\r?\n/)
+    .map(line => neutralise(line))
+    .join('\n')
+}
+
 /** A name of a peer, a host, an interface: without tabs, short, never empty. */
 export function printableName(name: string): string {
   return neutralise(name.slice(0, MAX_NAME_CHARACTERS)).replaceAll('\t', '␉').trim() || '(no name)'

@@ -9,7 +9,7 @@ import { findPeer } from '../find-peer.ts'
 import { gatherPeers } from '../gather-peers.ts'
 import { toText } from '../json-value.ts'
 import { PeerLabels } from '../peer-label.ts'
-import { printableText } from '../printable.ts'
+import { printableLines, printableText } from '../printable.ts'
 import { DEFAULT_TIMEOUT_MS } from '../settings.ts'
 import { visitRoom } from '../visit-room.ts'
 import { showWarnings } from '../warnings.ts'
@@ -70,7 +70,7 @@ async function askOne(context: CommandContext, [nameOrId, ...words]: readonly st
     const peer = await findPeer(room, nameOrId!, options)
     const value = await room.ask(peer, question.name, question.content, options)
     output.event('answer', { id: peer.id, name: peer.name, value })
-    output.line(printableText(toText(value)))
+    output.line(printableLines(toText(value)))
   })
 }
 
