@@ -177,6 +177,7 @@ describe('the interfaces of a host', () => {
            tell({ isOpen: true })
          }
          if (!eth5 && socket) {
+           try { socket.joinGroup('239.255.77.1') } catch ({ code }) { tell({ joining: code }) }
            socket.send(bytes('into the void'), { address: '224.0.0.251', port: 5353 })
          }
        }
@@ -214,6 +215,7 @@ describe('the interfaces of a host', () => {
     await within('disappears', gone)
     await within('a send is an error, not a crash', ({ error }) => error !== undefined)
 
+    expect(program.lines).toContainEqual({ joining: 'no-network' })
     expect(program.lines.at(-1)).toEqual({ error: expect.stringMatching(/^(unreachable|no-network)$/) })
     program.stop()
   })

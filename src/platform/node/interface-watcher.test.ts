@@ -4,6 +4,8 @@ import { InterfaceWatcher } from './interface-watcher.ts'
 
 const NOTICED_WITHIN_MS = 5_000
 
+const LOOPBACK = networkInterface('lo', '127.0.0.1')
+
 let interfaces: readonly NetworkInterface[] = []
 const read = vi.fn(() => interfaces)
 
@@ -21,7 +23,7 @@ function networkInterface(name: string, ...addresses: string[]): NetworkInterfac
 
 beforeEach(() => {
   vi.useFakeTimers()
-  interfaces = [networkInterface('eth0', '192.168.0.2')]
+  interfaces = [LOOPBACK, networkInterface('eth0', '192.168.0.2')]
   read.mockClear()
 })
 afterEach(() => {
@@ -29,10 +31,10 @@ afterEach(() => {
 })
 
 test.each([
-  ['appears', [networkInterface('eth0', '192.168.0.2'), networkInterface('wlan0')]],
-  ['disappears', []],
-  ['has another address', [networkInterface('eth0', '192.168.0.3')]],
-  ['goes down', [{ ...networkInterface('eth0', '192.168.0.2'), isUp: false }]],
+  ['appears', [LOOPBACK, networkInterface('eth0', '192.168.0.2'), networkInterface('wlan0')]],
+  ['disappears', [LOOPBACK]],
+  ['has another address', [LOOPBACK, networkInterface('eth0', '192.168.0.3')]],
+  ['goes down', [LOOPBACK, { ...networkInterface('eth0', '192.168.0.2'), isUp: false }]],
 ])('an interface that %s is noticed in time, once', (_, after) => {
   const onChange = vi.fn()
   new InterfaceWatcher(read).watch(onChange)
@@ -55,7 +57,7 @@ test('all who watch are told, also one that watches twice; who has stopped is no
 
   stop()
   stop()
-  interfaces = []
+  interfaces = [LOOPBACK]
   vi.advanceTimersByTime(NOTICED_WITHIN_MS)
 
   expect(first).toHaveBeenCalledTimes(2)
@@ -68,7 +70,7 @@ test('one who stops another while being told is obeyed', () => {
   watcher.watch(() => stop())
   const stop = watcher.watch(second)
 
-  interfaces = []
+  interfaces = [LOOPBACK]
   vi.advanceTimersByTime(NOTICED_WITHIN_MS)
 
   expect(second).not.toHaveBeenCalled()
@@ -89,10 +91,23 @@ test('nothing is read while nobody watches', () => {
 test('a change while nobody watched is not told to who comes later', () => {
   const watcher = new InterfaceWatcher(read)
   watcher.watch(() => {})()
-  interfaces = []
+  interfaces = [LOOPBACK]
   const onChange = vi.fn()
   watcher.watch(onChange)
 
+  vi.advanceTimersByTime(NOTICED_WITHIN_MS)
+
+  expect(onChange).not.toHaveBeenCalled()
+})
+
+test('a look that fails is not a change', () => {
+  const onChange = vi.fn()
+  new InterfaceWatcher(read).watch(onChange)
+  const before = interfaces
+
+  interfaces = []
+  vi.advanceTimersByTime(NOTICED_WITHIN_MS)
+  interfaces = before
   vi.advanceTimersByTime(NOTICED_WITHIN_MS)
 
   expect(onChange).not.toHaveBeenCalled()

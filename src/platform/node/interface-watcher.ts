@@ -41,7 +41,8 @@ export class InterfaceWatcher {
 
   #poll(): void {
     const snapshot = this.#take()
-    if (snapshot === this.#snapshot) return
+    // Every system has loopback: an empty list was not read, for want of file descriptors perhaps.
+    if (snapshot === this.#snapshot || snapshot === '[]') return
     this.#snapshot = snapshot
     // One may stop another, or watch anew, while being told.
     for (const listener of [...this.#listeners]) if (this.#listeners.has(listener)) listener()

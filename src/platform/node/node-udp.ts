@@ -6,6 +6,7 @@
  *   that is not documented.
  * - A socket bound to the wildcard hears, on Linux, the groups that *any* socket of the machine has joined on any
  *   interface; on macOS and Windows only those it joined itself.
+ * - IPv4 knows the interface of multicast by its address: after that has changed, a new socket is needed.
  * - Zones are names on Linux and macOS, numbers on Windows.
  * - The loopback interface of Linux has no route for IPv6 multicast: a send fails with `unreachable`, joining works.
  */
@@ -41,7 +42,11 @@ export async function openUdp(
     configure(socket, options, zone)
   } catch (error) {
     socket.close()
-    throw nodeError(error, `cannot send multicast through ${options.multicastInterface}`, 'no-network')
+    throw nodeError(
+      error,
+      `cannot set up UDP ${formatSocketAddress(options)} on ${zone ?? 'any interface'}`,
+      'no-network',
+    )
   }
   return new NodeUdpSocket(socket, handlers, zone)
 }
