@@ -72,3 +72,4 @@ export type {
 export type { Peer, PeerStats } from './endpoint/peer.ts'
 export type { ChannelOptions, Room } from './endpoint/room.ts'
 export { type ConnectAttempt, EarshotError, ERROR_CODES, type ErrorCode } from './errors.ts'
+export type { StandardSchemaV1 } from './messaging/standard-schema.ts'

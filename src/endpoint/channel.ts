@@ -32,6 +32,7 @@ export class Channel<Input = unknown, Output = Input> implements MessageConsumer
   readonly #readers = new Set<ItemQueue<Delivery<Output>>>()
   /** While a schema takes its time, later messages wait behind it: order is kept. */
   #validation: Promise<void> | undefined
+  #isClosed = false
 
   /** @internal */
   constructor(
@@ -76,6 +77,7 @@ export class Channel<Input = unknown, Output = Input> implements MessageConsumer
       onTaken: ({ message, length }) => message.from.messenger.release(length),
     })
     this.#readers.add(reader)
+    if (this.#isClosed) reader.end()
     this.#room.onListening()
     try {
       for await (const { message } of reader) yield message
@@ -104,6 +106,7 @@ export class Channel<Input = unknown, Output = Input> implements MessageConsumer
 
   /** @internal The room is closed: loops end. */
   close(): void {
+    this.#isClosed = true
     for (const reader of this.#readers) reader.end()
     this.#emitter.clear()
   }
