@@ -9,8 +9,8 @@
  */
 
 import type { InterfaceKind, NetworkInterface } from '../platform/network.ts'
-import { formatSocketAddress } from '../platform/node/socket-address.ts'
 import type { Platform } from '../platform/platform.ts'
+import { formatSocketAddress } from '../platform/socket-address.ts'
 import { formatIpAddress, inZone, isMulticast } from './ip-address.ts'
 import { IpStack, LOOPBACK_DELAY_MS } from './ip-stack.ts'
 import type { Packet } from './packet.ts'

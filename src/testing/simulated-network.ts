@@ -8,7 +8,7 @@
  *     └─ eth0 ────────── LAN ──────── └─ eth0
  */
 
-import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import { formatSocketAddress } from '../platform/socket-address.ts'
 import type { Packet, TracedPacket } from './packet.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { type AttachOptions, type OpenResource, SimulatedHost } from './simulated-host.ts'

@@ -9,7 +9,7 @@
 
 import { EarshotError } from '../errors.ts'
 import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
-import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import { formatSocketAddress } from '../platform/socket-address.ts'
 import type { IpStack } from './ip-stack.ts'
 import { RetransmissionTimer } from './retransmission-timer.ts'
 import { systemError } from './system-error.ts'

@@ -1,7 +1,7 @@
 /** One UDP socket of a program on a simulated host. */
 
 import type { SocketAddress, UdpHandlers, UdpOptions, UdpSocket } from '../platform/network.ts'
-import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import { formatSocketAddress } from '../platform/socket-address.ts'
 import {
   formatIpAddress,
   type IpAddress,

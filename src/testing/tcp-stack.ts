@@ -7,7 +7,7 @@ import type {
   TcpListener,
   TcpListenOptions,
 } from '../platform/network.ts'
-import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import { formatSocketAddress } from '../platform/socket-address.ts'
 import {
   formatIpAddress,
   type IpAddress,

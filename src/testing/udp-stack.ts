@@ -1,7 +1,7 @@
 /** UDP of one simulated host: who may bind which port, and which sockets hear a datagram, as on Linux. */
 
 import type { SocketAddress, UdpHandlers, UdpOptions } from '../platform/network.ts'
-import { formatSocketAddress } from '../platform/node/socket-address.ts'
+import { formatSocketAddress } from '../platform/socket-address.ts'
 import { formatIpAddress, type IpAddress, inZone, isMulticast, isUnspecified, parseIpAddress } from './ip-address.ts'
 import type { IpStack } from './ip-stack.ts'
 import type { UdpPacket } from './packet.ts'

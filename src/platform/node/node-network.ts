@@ -14,12 +14,12 @@ import type {
   UdpOptions,
   UdpSocket,
 } from '../network.ts'
+import { unmapped } from '../socket-address.ts'
 import { InterfaceWatcher } from './interface-watcher.ts'
 import { nodeError } from './node-error.ts'
 import { systemInterfaces } from './node-interfaces.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
 import { openUdp } from './node-udp.ts'
-import { unmapped } from './socket-address.ts'
 
 const FRESH_MS = 500
 

@@ -3,8 +3,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { TcpRecorder } from '../../../test/contract/recorder.ts'
 import type { TcpConnection, TcpListener } from '../network.ts'
+import { formatSocketAddress, unmapped } from '../socket-address.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
-import { formatSocketAddress, unmapped } from './socket-address.ts'
 
 const disposers: (() => unknown)[] = []
 

@@ -13,8 +13,8 @@ import type {
   TcpListener,
   TcpListenOptions,
 } from '../network.ts'
+import { formatSocketAddress, unmapped } from '../socket-address.ts'
 import { nodeError, systemCodeOf } from './node-error.ts'
-import { formatSocketAddress, unmapped } from './socket-address.ts'
 
 /** About one record is queued behind the kernel's own buffer: an urgent frame waits for no more than that. */
 const SEND_BUFFER_BYTES = 65_536

@@ -15,8 +15,8 @@ import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { EarshotError } from '../../errors.ts'
 import type { NetworkInterface, SocketAddress, UdpHandlers, UdpOptions, UdpSocket } from '../network.ts'
+import { formatSocketAddress } from '../socket-address.ts'
 import { nodeError, systemCodeOf } from './node-error.ts'
-import { formatSocketAddress } from './socket-address.ts'
 
 /** What systems give unicast by default (RFC 1700). */
 const DEFAULT_TTL = 64

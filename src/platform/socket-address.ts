@@ -1,6 +1,6 @@
 /** How addresses are written: `192.168.0.2:4112`, `[fe80::1%eth0]:4112`. */
 
-import type { SocketAddress } from '../network.ts'
+import type { SocketAddress } from './network.ts'
 
 const MAPPED_PREFIX = '::ffff:'
 
