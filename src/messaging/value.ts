@@ -1,14 +1,15 @@
 /**
  * Values on the wire (docs/protocol.md, "Values"). Bytes and texts go as they are, everything that JSON can carry
  * unchanged goes as JSON, the fastest codec JavaScript has, and the rest (Map, Set, Date, BigInt, typed arrays,
- * undefined, NaN, -0) as CBOR (RFC 8949) with registered tags. The sender looks and chooses; nothing that arrives can
- * make an object of a class that is not in this list.
+ * undefined, NaN, -0) as CBOR. The sender looks and chooses; nothing that arrives can make an object of a class that
+ * is not in this list.
  */
 
-import { decode as decodeCbor, encode as encodeCbor } from 'cborg'
-import * as taglib from 'cborg/taglib'
-import { protocolViolation } from '../errors.ts'
-import { MAX_BIGINT_BYTES, MAX_VALUE_DEPTH } from '../limits.ts'
+import { EarshotError, protocolViolation } from '../errors.ts'
+import { MAX_BIGINT_BYTES, MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH } from '../limits.ts'
+import { decodeCbor, encodeCbor } from './cbor.ts'
+import { isDeeperThan, isJsonDeeperThan } from './value-depth.ts'
+import { isWellFormed } from './well-formed.ts'
 
 export const ValueKind = { bytes: 0, text: 1, json: 2, cbor: 3 } as const
 
@@ -18,18 +19,27 @@ export interface EncodedValue {
   readonly bytes: Uint8Array
 }
 
-const BIGINT_LIMIT = 2n ** BigInt(8 * MAX_BIGINT_BYTES)
-
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
-/** Encodes a value, or throws a TypeError that names the part which cannot be sent. */
+/** Encodes a value, or throws a TypeError or RangeError that names the part which cannot be sent, or `too-large`. */
 export function encodeValue(value: unknown): EncodedValue {
-  if (typeof value === 'string') return { kind: ValueKind.text, bytes: encoder.encode(value) }
+  const encoded = encodeAnySize(value)
+  const { length } = encoded.bytes
+  if (length > MAX_MESSAGE_BYTES) {
+    throw new EarshotError('too-large', `this is ${length} bytes, at most ${MAX_MESSAGE_BYTES} go in one message`, {
+      hint: 'Send it in several messages.',
+    })
+  }
+  return encoded
+}
+
+function encodeAnySize(value: unknown): EncodedValue {
+  if (typeof value === 'string' && isWellFormed(value)) return { kind: ValueKind.text, bytes: encoder.encode(value) }
   if (value instanceof Uint8Array) return { kind: ValueKind.bytes, bytes: value }
   if (value instanceof ArrayBuffer) return { kind: ValueKind.bytes, bytes: new Uint8Array(value) }
-  if (isJson(value, 'data', 0)) return { kind: ValueKind.json, bytes: encoder.encode(JSON.stringify(value)) }
-  return { kind: ValueKind.cbor, bytes: encodeCbor(value, { typeEncoders }) }
+  if (isJson(value, [])) return { kind: ValueKind.json, bytes: encoder.encode(JSON.stringify(value)) }
+  return { kind: ValueKind.cbor, bytes: encodeCbor(value) }
 }
 
 /** Decodes a value, or throws `protocol-violation`. Bytes are a view of `body`. */
@@ -37,17 +47,50 @@ export function decodeValue(kind: number, body: Uint8Array): unknown {
   if (kind === ValueKind.bytes) return body
   try {
     if (kind === ValueKind.text) return decoder.decode(body)
-    if (kind === ValueKind.json) return JSON.parse(decoder.decode(body))
-    return decodeCbor(body, { tags })
+    return kind === ValueKind.json ? decodeJson(body) : decodeDeepCbor(body)
   } catch (cause) {
     throw protocolViolation(`a value of kind ${kind} with ${body.length} bytes cannot be decoded`, cause)
   }
 }
 
-/**
- * True where JSON carries the value unchanged, false where CBOR must. Throws where neither can.
- */
-function isJson(value: unknown, path: string, depth: number): boolean {
+function decodeJson(body: Uint8Array): unknown {
+  if (isJsonDeeperThan(MAX_VALUE_DEPTH, body)) throw tooDeep()
+  return JSON.parse(decoder.decode(body))
+}
+
+function decodeDeepCbor(body: Uint8Array): unknown {
+  const value = decodeCbor(body)
+  if (isDeeperThan(MAX_VALUE_DEPTH, value)) throw tooDeep()
+  return value
+}
+
+function tooDeep(): RangeError {
+  return new RangeError(`it is nested deeper than ${MAX_VALUE_DEPTH} levels`)
+}
+
+// Can it be sent, and how? --------------------------------------------------------------------------------------------
+
+/** The way from the whole value to the present part: keys, indices, and `(…)` for parts of Maps and Sets. */
+type Path = (string | number)[]
+
+const BIGINT_LIMIT = 2n ** BigInt(8 * MAX_BIGINT_BYTES)
+
+const TYPED_ARRAYS = [
+  Uint8Array,
+  Uint8ClampedArray,
+  Int8Array,
+  Uint16Array,
+  Uint32Array,
+  Int16Array,
+  Int32Array,
+  Float32Array,
+  Float64Array,
+  BigUint64Array,
+  BigInt64Array,
+]
+
+/** True where JSON carries the value unchanged, false where CBOR must. Throws where neither can. */
+function isJson(value: unknown, path: Path): boolean {
   switch (typeof value) {
     case 'string':
     case 'boolean':
@@ -57,91 +100,66 @@ function isJson(value: unknown, path: string, depth: number): boolean {
     case 'undefined':
       return false
     case 'bigint':
-      if (value >= BIGINT_LIMIT || value < -BIGINT_LIMIT)
-        throw new RangeError(`${path} has over ${MAX_BIGINT_BYTES} bytes`)
-      return false
+      if (value < BIGINT_LIMIT && value >= -BIGINT_LIMIT) return false
+      throw new RangeError(`${formatPath(path)} has over ${MAX_BIGINT_BYTES} bytes`)
     case 'object':
-      return value === null || isJsonObject(value, path, depth)
+      return value === null || isJsonObject(value, path)
     default:
-      throw new TypeError(`${path} is a ${typeof value}, which cannot be sent`)
+      throw new TypeError(`${formatPath(path)} is a ${typeof value}, which cannot be sent`)
   }
 }
 
-function isJsonObject(value: object, path: string, depth: number): boolean {
-  if (depth === MAX_VALUE_DEPTH) {
-    throw new RangeError(`${path} is nested deeper than ${MAX_VALUE_DEPTH} levels, or contains itself`)
+function isJsonObject(value: object, path: Path): boolean {
+  if (path.length === MAX_VALUE_DEPTH) {
+    throw new RangeError(`${formatPath(path)} is nested deeper than ${MAX_VALUE_DEPTH} levels, or contains itself`)
   }
-  let json = true
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) json = isJson(value[i], `${path}[${i}]`, depth + 1) && json
-    return json
-  }
+  if (Array.isArray(value)) return isJsonArray(value, path)
   const prototype = Object.getPrototypeOf(value)
-  if (prototype === Object.prototype || prototype === null) {
-    for (const key in value) json = isJson((value as Record<string, unknown>)[key], key, depth + 1) && json
-    // JSON.stringify would call it and send something else.
-    return json && !('toJSON' in value)
+  if (prototype === Object.prototype || prototype === null) return isJsonRecord(value, path)
+  if (value instanceof Map) checkMap(value, path)
+  else if (value instanceof Set) checkItems(value, path)
+  else if (!(value instanceof Date) && !TYPED_ARRAYS.some(TypedArray => value instanceof TypedArray)) {
+    const kind = value.constructor?.name ?? 'object of an unknown class'
+    throw new TypeError(`${formatPath(path)} is a ${kind}, which cannot be sent`)
   }
-  if (value instanceof Map) {
-    for (const [key, item] of value) {
-      isJson(key, `a key of ${path}`, depth + 1)
-      isJson(item, `an item of ${path}`, depth + 1)
-    }
-    return false
-  }
-  if (value instanceof Set) {
-    for (const item of value) isJson(item, `an item of ${path}`, depth + 1)
-    return false
-  }
-  if (value instanceof Date || (ArrayBuffer.isView(value) && !(value instanceof DataView))) return false
-  throw new TypeError(`${path} is a ${value.constructor?.name ?? 'object of an unknown class'}, which cannot be sent`)
+  return false
 }
 
-const typeEncoders = {
-  number: taglib.negativeZeroEncoder,
-  bigint: taglib.structBigIntEncoder,
-  Date: taglib.dateEncoder,
-  Set: taglib.setEncoder,
-  Map: taglib.mapEncoder,
-  Uint8Array: taglib.uint8ArrayEncoder,
-  Buffer: taglib.uint8ArrayEncoder,
-  Uint8ClampedArray: taglib.uint8ClampedArrayEncoder,
-  Int8Array: taglib.int8ArrayEncoder,
-  Uint16Array: taglib.uint16ArrayEncoder,
-  Uint32Array: taglib.uint32ArrayEncoder,
-  Int16Array: taglib.int16ArrayEncoder,
-  Int32Array: taglib.int32ArrayEncoder,
-  Float32Array: taglib.float32ArrayEncoder,
-  Float64Array: taglib.float64ArrayEncoder,
-  BigUint64Array: taglib.bigUint64ArrayEncoder,
-  BigInt64Array: taglib.bigInt64ArrayEncoder,
+function isJsonArray(value: readonly unknown[], path: Path): boolean {
+  let json = true
+  for (let i = 0; i < value.length; i++) json = isJsonPart(value[i], path, i) && json
+  return json
 }
 
-const tags = {
-  [taglib.TAG_DATE_EPOCH]: taglib.dateDecoder,
-  [taglib.TAG_BIGINT_POS]: decodeBigInt,
-  [taglib.TAG_BIGINT_NEG]: (decode: () => unknown) => -1n - decodeBigInt(decode),
-  [taglib.TAG_SET]: taglib.setDecoder,
-  [taglib.TAG_MAP]: taglib.mapDecoder,
-  [taglib.TAG_UINT8_ARRAY]: taglib.uint8ArrayDecoder,
-  [taglib.TAG_UINT8_CLAMPED_ARRAY]: taglib.uint8ClampedArrayDecoder,
-  [taglib.TAG_INT8_ARRAY]: taglib.int8ArrayDecoder,
-  [taglib.TAG_UINT16_ARRAY_LE]: taglib.uint16ArrayDecoder,
-  [taglib.TAG_UINT32_ARRAY_LE]: taglib.uint32ArrayDecoder,
-  [taglib.TAG_INT16_ARRAY_LE]: taglib.int16ArrayDecoder,
-  [taglib.TAG_INT32_ARRAY_LE]: taglib.int32ArrayDecoder,
-  [taglib.TAG_FLOAT32_ARRAY_LE]: taglib.float32ArrayDecoder,
-  [taglib.TAG_FLOAT64_ARRAY_LE]: taglib.float64ArrayDecoder,
-  [taglib.TAG_BIGUINT64_ARRAY_LE]: taglib.bigUint64ArrayDecoder,
-  [taglib.TAG_BIGINT64_ARRAY_LE]: taglib.bigInt64ArrayDecoder,
+function isJsonRecord(value: object, path: Path): boolean {
+  let json = true
+  for (const key in value) json = isJsonPart((value as Record<string, unknown>)[key], path, key) && json
+  // JSON.stringify would call it and send something else.
+  return json && !('toJSON' in value)
 }
 
-/** Turning bytes into a BigInt takes time that grows with the square of their number, so it is bounded. */
-function decodeBigInt(decode: () => unknown): bigint {
-  const bytes = decode()
-  if (!(bytes instanceof Uint8Array)) throw new TypeError('the content of a bignum is not bytes')
-  if (bytes.length > MAX_BIGINT_BYTES) throw new RangeError(`a bignum of ${bytes.length} bytes`)
-  let value = 0n
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte)
-  return value
+function checkMap(map: ReadonlyMap<unknown, unknown>, path: Path): void {
+  let index = 0
+  for (const [key, item] of map) {
+    isJsonPart(key, path, `(key ${index})`)
+    isJsonPart(item, path, `(value ${index++})`)
+  }
+}
+
+function checkItems(items: Iterable<unknown>, path: Path): void {
+  let index = 0
+  for (const item of items) isJsonPart(item, path, `(item ${index++})`)
+}
+
+function isJsonPart(part: unknown, path: Path, step: string | number): boolean {
+  path.push(step)
+  const json = isJson(part, path)
+  path.pop()
+  return json
+}
+
+/** Such as `data.users[3].name`. */
+function formatPath(path: Path): string {
+  const steps = path.map(step => (typeof step === 'number' ? `[${step}]` : step.startsWith('(') ? step : `.${step}`))
+  return `data${steps.join('')}`
 }
