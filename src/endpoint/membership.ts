@@ -15,6 +15,8 @@ import type { GoneCode, PeerState } from './options.ts'
 import { Peer, type PeerRoom } from './peer.ts'
 
 const TICK_MS = 1_000
+/** A new peer's round trip is measured soon, but not in the way of its first messages. */
+const FIRST_TICK_MS = 100
 
 export interface MembershipEvents {
   onPeer(peer: Peer): void
@@ -32,6 +34,7 @@ export class Membership {
   readonly #budget = new ReassemblyBudget()
   readonly #peers = new Map<string, Peer>()
   #ticker: Timer | undefined
+  #tickAt = Number.POSITIVE_INFINITY
 
   constructor(clock: Clock, deadlines: Deadlines, room: PeerRoom, events: MembershipEvents) {
     this.#clock = clock
@@ -66,7 +69,7 @@ export class Membership {
       this.#handlers(peer),
     )
     this.#peers.set(remoteId, peer)
-    this.#ticker ??= this.#clock.setTimer(TICK_MS, () => this.#tick())
+    this.#tickIn(FIRST_TICK_MS)
     connection.receive(peer.messenger.session)
     this.#events.onPeer(peer)
     return peer
@@ -74,7 +77,7 @@ export class Membership {
 
   close(): void {
     this.#ticker?.cancel()
-    this.#ticker = undefined
+    this.#tickAt = Number.POSITIVE_INFINITY
   }
 
   #handlers(peer: Peer): MessengerHandlers<Peer> {
@@ -112,11 +115,19 @@ export class Membership {
     this.#events.onState(peer, state, was)
   }
 
+  #tickIn(ms: number): void {
+    const at = this.#clock.now() + ms
+    if (at >= this.#tickAt) return
+    this.#tickAt = at
+    this.#ticker?.cancel()
+    this.#ticker = this.#clock.setTimer(ms, () => this.#tick())
+  }
+
   #tick(): void {
-    this.#ticker = undefined
+    this.#tickAt = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
     for (const peer of [...this.#peers.values()]) peer.messenger.session.tick(now)
-    if (this.#peers.size > 0) this.#ticker ??= this.#clock.setTimer(TICK_MS, () => this.#tick())
+    if (this.#peers.size > 0) this.#tickIn(TICK_MS)
   }
 }
 
