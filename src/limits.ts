@@ -87,8 +87,6 @@ export const MAX_CACHED_RECORDS_PER_SET = 16
 export const MAX_RECORD_TTL_SECONDS = 4_500
 /** Queriers whose known answers are gathered at a time (RFC 6762 section 7.2). */
 export const MAX_TRUNCATED_QUERIERS = 64
-/** Known answers gathered from one querier. */
-export const MAX_KNOWN_ANSWERS = 4_096
 /** Answers that wait for their moment on one interface and family. */
 export const MAX_PENDING_ANSWERS = 1_024
 /** Bytes of a TXT record (RFC 6763 section 6.2: larger ones do not fit one packet). */

@@ -54,7 +54,8 @@ export class LinkQuerier {
 
   stop({ question }: Interest): void {
     this.#querier.stop(question)
-    this.cache.prune(record => this.#isWanted(record))
+    this.cache.forget(question)
+    if (!this.#wantsAddress(question.name)) this.cache.forget({ name: question.name, type: 'NSEC' })
   }
 
   advance(now: number): void {
@@ -118,9 +119,11 @@ export class LinkQuerier {
   }
 
   #isWanted(record: ResourceRecord): boolean {
-    const { interests } = this.#options
-    if (record.type !== 'NSEC') return interests.has(setKey(record))
-    return (['A', 'AAAA'] as const).some(type => interests.has(setKey({ name: record.name, type })))
+    return record.type === 'NSEC' ? this.#wantsAddress(record.name) : this.#options.interests.has(setKey(record))
+  }
+
+  #wantsAddress(name: string): boolean {
+    return (['A', 'AAAA'] as const).some(type => this.#options.interests.has(setKey({ name, type })))
   }
 
   /** An NSEC record that does not list the type is an answer, too: there is none (section 6.1). */

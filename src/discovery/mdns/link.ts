@@ -71,6 +71,7 @@ export class Link {
       unicast: (response, to, { delayMs, isLegacy }) => this.#unicastLater(response, to, delayMs, isLegacy),
       isOwn: record => options.isOwn(record),
       onConflict: (publication, name) => options.onConflict(publication, name),
+      now: () => options.clock.now(),
     })
     this.querier = new LinkQuerier({
       fraction: options.fraction,
@@ -117,7 +118,7 @@ export class Link {
   setInterface(link: NetworkInterface): void {
     this.#link = link
     this.#isOnLink = onLinkTest(link)
-    this.responder.setLink(link, this.#options.clock.now())
+    this.responder.claims.setLink(link, this.#options.clock.now())
     this.schedule()
   }
 

@@ -126,20 +126,20 @@ export class MdnsEngine {
   /** Probes for the names of the publication and announces it, on all links, those that come later too. */
   publish(publication: Publication): void {
     this.#publications.add(publication)
-    this.#eachLink((link, now) => link.responder.claim(publication, now))
+    this.#eachLink((link, now) => link.responder.claims.add(publication, now))
   }
 
   /** Lets `change` change the records of a publication under the same names, and announces what is different. */
   update(publication: Publication, change: () => void): void {
     this.#rememberRecords(publication)
     change()
-    this.#eachLink((link, now) => link.responder.update(publication, now))
+    this.#eachLink((link, now) => link.responder.claims.update(publication, now))
   }
 
   /** Says goodbye. */
   withdraw(publication: Publication): void {
     this.#publications.delete(publication)
-    this.#eachLink(link => link.responder.release(publication))
+    this.#eachLink(link => link.responder.claims.remove(publication))
   }
 
   /** Says goodbye to all that is published, frees every socket and timer. Idempotent. */
@@ -222,7 +222,7 @@ export class MdnsEngine {
       }
       this.#links.set(key, opened)
       const now = this.#options.clock.now()
-      for (const publication of this.#publications) opened.responder.claim(publication, now)
+      for (const publication of this.#publications) opened.responder.claims.add(publication, now)
       await this.#askOn(opened)
     } catch (error) {
       this.#warn(link.name, error)
@@ -233,7 +233,6 @@ export class MdnsEngine {
   /** The host may have moved to another network with this interface: says everything and asks everything again. */
   async #update(existing: Link, link: NetworkInterface): Promise<void> {
     existing.setInterface(link)
-    existing.responder.announceAll(this.#options.clock.now())
     await this.#askOn(existing).catch(error => this.#warn(link.name, error))
   }
 
@@ -278,20 +277,20 @@ export class MdnsEngine {
   #rename(publication: Publication, name: string): void {
     if (!this.#publications.has(publication)) return
     publication.onConflict(name)
-    this.#eachLink((link, now) => link.responder.reclaim(publication, now))
+    this.#eachLink((link, now) => link.responder.claims.rename(publication, now))
   }
 
   #isOwn(record: ResourceRecord): boolean {
     const formerUntil = this.#former.get(recordKey(record))
     if (formerUntil !== undefined && this.#options.clock.now() < formerUntil) return true
-    return [...this.#links.values()].some(link => link.responder.owns(record))
+    return [...this.#links.values()].some(link => link.responder.claims.owns(record))
   }
 
   #rememberRecords(publication: Publication): void {
     if (this.#former.size > MAX_FORMER) this.#former.clear()
     const until = this.#options.clock.now() + FORMER_MS
     for (const { responder } of this.#links.values()) {
-      for (const record of responder.recordsOf(publication)) this.#former.set(recordKey(record), until)
+      for (const record of responder.claims.recordsOf(publication)) this.#former.set(recordKey(record), until)
     }
   }
 

@@ -154,11 +154,9 @@ export class RecordCache {
     return { expired, refresh }
   }
 
-  /** Forgets what nobody wants any more. */
-  prune(isWanted: (record: ResourceRecord) => boolean): void {
-    for (const set of this.#sets.values()) {
-      for (const entry of set.values()) if (!isWanted(entry.record)) this.#delete(entry)
-    }
+  /** Forgets the records of one set: nobody wants them any more. */
+  forget(set: { readonly name: string; readonly type: Question['type'] }): void {
+    for (const entry of this.#sets.get(setKey(set))?.values() ?? []) this.#delete(entry)
   }
 
   #find(record: ResourceRecord): Entry | undefined {

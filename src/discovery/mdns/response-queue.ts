@@ -73,15 +73,16 @@ export class ResponseQueue {
     return this.#multicastAt.get(recordKey(record)) ?? Number.NEGATIVE_INFINITY
   }
 
-  /** Notes that the record was multicast, as an answer or in any other message. */
-  multicast(record: ResourceRecord, now: number): void {
-    this.#multicastAt.set(recordKey(record), now)
+  /** Notes that the records were multicast, as answers or in any other message. */
+  multicast(records: readonly ResourceRecord[], now: number): void {
+    for (const record of records) this.#multicastAt.set(recordKey(record), now)
   }
 
-  /** Forgets a record that is no longer ours. */
-  forget(record: ResourceRecord): void {
-    const key = recordKey(record)
-    this.#pending.delete(key)
-    this.#multicastAt.delete(key)
+  /** Forgets records that are no longer ours. */
+  forget(records: readonly ResourceRecord[]): void {
+    for (const record of records) {
+      this.#pending.delete(recordKey(record))
+      this.#multicastAt.delete(recordKey(record))
+    }
   }
 }

@@ -63,6 +63,8 @@ export function checkedCopy(bytes: Uint8Array): { copy: Buffer; frame: MessageFr
     throw protocolViolation(`mDNS message has ${bytes.length} bytes, more than ${MAX_MDNS_PACKET_BYTES}`)
   }
   const copy = Buffer.from(bytes)
+  const entries = entryCount(copy)
+  if (entries > MAX_MDNS_ENTRIES) throw protocolViolation(`mDNS message announces ${entries} entries`)
   const frame = frameOf(copy)
   for (const { type, fieldsAt } of frame.records) if (!KNOWN_TYPES.has(type)) copy.writeUInt16BE(OPAQUE_TYPE, fieldsAt)
   return { copy, frame }
@@ -70,12 +72,8 @@ export function checkedCopy(bytes: Uint8Array): { copy: Buffer; frame: MessageFr
 
 /** Finds and checks every part, and puts the stand-in for each dot inside a label. */
 export function frameOf(message: Buffer): MessageFrame {
-  if (message.length < HEADER_BYTES) throw protocolViolation(`mDNS message has only ${message.length} bytes`)
   const questionCount = message.readUInt16BE(4)
-  const recordCount = message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10)
-  if (questionCount + recordCount > MAX_MDNS_ENTRIES) {
-    throw protocolViolation(`mDNS message announces ${questionCount + recordCount} entries`)
-  }
+  const recordCount = entryCount(message) - questionCount
   const questions: QuestionFrame[] = []
   const records: RecordFrame[] = []
   let at = HEADER_BYTES
@@ -90,6 +88,12 @@ export function frameOf(message: Buffer): MessageFrame {
     at = record.dataEnd
   }
   return { questions, records }
+}
+
+/** Questions and records of all sections, as the header says. */
+function entryCount(message: Buffer): number {
+  if (message.length < HEADER_BYTES) throw protocolViolation(`mDNS message has only ${message.length} bytes`)
+  return message.readUInt16BE(4) + message.readUInt16BE(6) + message.readUInt16BE(8) + message.readUInt16BE(10)
 }
 
 /** The same message with its names compressed and the dots inside labels in place. */
