@@ -13,11 +13,14 @@ export interface GatherOptions {
   readonly signal: AbortSignal
 }
 
+/** Where somebody new comes all the time there is no end to wait for. */
+const MAX_ROUNDS = 5
+
 /** Rejects with a NobodyFoundError, or with `signal.reason`. */
 export async function gatherPeers(room: Room, { timeoutMs, quietMs, signal }: GatherOptions): Promise<void> {
   try {
     await room.once('peer', { timeoutMs, signal })
-    for (let known = 0; known < room.peers.length; ) {
+    for (let known = 0, rounds = 0; known < room.peers.length && rounds < MAX_ROUNDS; rounds++) {
       known = room.peers.length
       await sleep(quietMs, undefined, { signal })
     }

@@ -11,7 +11,7 @@ export type VisitOptions = Pick<JoinOptions, 'visible'>
 
 /** Joins, runs `visit`, and says goodbye whatever happens. The room is the one of the settings. */
 export async function visitRoom(
-  { settings, output }: CommandContext,
+  { settings, output, interrupt }: CommandContext,
   options: VisitOptions,
   visit: (room: Room) => Promise<void>,
 ): Promise<void> {
@@ -28,6 +28,7 @@ export async function visitRoom(
       ...(settings.interfaces.length > 0 && { interfaces: { include: settings.interfaces } }),
     })
     try {
+      interrupt.signal.throwIfAborted()
       await visit(room)
     } finally {
       await room.close()

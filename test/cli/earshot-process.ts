@@ -10,7 +10,8 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach } from 'vitest'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+/** The built command. */
+export const MAIN: string = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 
 /** Far longer than anything here takes; a test that waits this long has failed. */
 const PATIENCE_MS = 10_000
@@ -41,7 +42,10 @@ export function freshFolder(): string {
 
 /** Starts `earshot` with these arguments, on the loopback interface, as a user of its own. */
 export function earshot(args: readonly string[], env: Readonly<Record<string, string>> = {}): EarshotProcess {
-  return new EarshotProcess([MAIN, '--interface', LOOPBACK, ...args], { XDG_CONFIG_HOME: freshFolder(), ...env })
+  return new EarshotProcess([process.execPath, MAIN, '--interface', LOOPBACK, ...args], {
+    XDG_CONFIG_HOME: freshFolder(),
+    ...env,
+  })
 }
 
 export class EarshotProcess {
@@ -51,8 +55,8 @@ export class EarshotProcess {
   readonly exitCode: Promise<number | null>
   readonly #child: ChildProcessWithoutNullStreams
 
-  constructor(args: readonly string[], env: Readonly<Record<string, string>>) {
-    this.#child = spawn(process.execPath, args, { env: { ...process.env, NO_COLOR: '1', ...env } })
+  constructor([file, ...args]: readonly string[], env: Readonly<Record<string, string>>) {
+    this.#child = spawn(file!, args, { env: { ...process.env, NO_COLOR: '1', ...env } })
     this.#child.stdin.on('error', () => {})
     this.stdout = new LineLog('stdout', this.#child.stdout)
     this.stderr = new LineLog('stderr', this.#child.stderr)

@@ -8,7 +8,7 @@ import { EarshotProcess, freshFolder } from './earshot-process.ts'
 const FOLDER = fileURLToPath(new URL('../../examples', import.meta.url))
 
 function example(name: string, ...args: readonly string[]): EarshotProcess {
-  return new EarshotProcess([join(FOLDER, `${name}.js`), ...args], {})
+  return new EarshotProcess([process.execPath, join(FOLDER, `${name}.js`), ...args], {})
 }
 
 test('every example says on top how to run it, and is run here', () => {

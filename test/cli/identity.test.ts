@@ -64,7 +64,10 @@ test('of many processes that start at once over a stale lock, exactly one takes 
     const { takeProcessLock } = await import(${JSON.stringify(module)})
     console.log('loaded')
     process.stdin.once('data', () => console.log(takeProcessLock(${JSON.stringify(path)}) ? 'taken' : 'held'))`
-  const takers = Array.from({ length: 6 }, () => new EarshotProcess(['--input-type=module', '-e', source], {}))
+  const takers = Array.from(
+    { length: 6 },
+    () => new EarshotProcess([process.execPath, '--input-type=module', '-e', source], {}),
+  )
   await Promise.all(takers.map(({ stdout }) => stdout.line(/loaded/)))
   for (const taker of takers) taker.type('go\n')
   const results = await Promise.all(takers.map(({ stdout }) => stdout.line(/taken|held/)))

@@ -2,11 +2,9 @@
 
 import { execFileSync } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { afterEach, expect, test } from 'vitest'
-import { earshot, freshFolder, freshRoom, LOOPBACK } from '../cli/earshot-process.ts'
+import { earshot, freshFolder, freshRoom, LOOPBACK, MAIN } from '../cli/earshot-process.ts'
 
-const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const PATIENCE_MS = 10_000
 const LOOK_AGAIN_MS = 50
 

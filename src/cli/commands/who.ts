@@ -14,7 +14,9 @@ import { untilAborted } from '../until-aborted.ts'
 import { visitRoom } from '../visit-room.ts'
 import { showWarnings } from '../warnings.ts'
 
-/** Round trips change without an event. */
+/** How often round trips are measured in a room. */
+const MEASURE_MS = 2_000
+/** The terminal may have got another size. */
 const REDRAW_MS = 1_000
 /** A table that goes into a file or a pipe is printed once, when everybody had the time to answer. */
 const DEFAULT_LOOK_MS = 3_000
@@ -106,13 +108,25 @@ async function watchRoom(
 ): Promise<void> {
   const name = settings.room!
   showWarnings(room, output)
+  const measure = (peer: Peer): void => {
+    const show = (): void => {
+      if (peer.state !== 'gone') board.set(connectedPeer(name, peer))
+    }
+    // Who leaves meanwhile, or does not answer, is told by other events.
+    peer.ping({ signal }).then(show, () => {})
+  }
+  const timer = setInterval(() => room.peers.forEach(measure), MEASURE_MS)
   const listeners = [
     room.on('found', seen => board.set({ room: name, ...seen, path: () => undefined })),
     room.on('lost', ({ id }) => board.remove({ room: name, id })),
-    room.on('peer', peer => board.set(connectedPeer(name, peer))),
+    room.on('peer', peer => {
+      board.set(connectedPeer(name, peer))
+      measure(peer)
+    }),
     room.on('peer-gone', ({ peer: { id } }) => board.remove({ room: name, id })),
   ]
   await untilAborted(signal)
+  clearInterval(timer)
   // When we leave, it is not the others who go.
   for (const stop of listeners) stop()
 }
