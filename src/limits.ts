@@ -42,6 +42,8 @@ export const MAX_MESSAGE_BYTES = 16_777_216
 export const MAX_WHOLE_FRAME_BYTES = 16_384
 /** Credit a session gives at its start for messages, and as much again for questions and answers. */
 export const INITIAL_CREDIT_BYTES = 1_048_576
+/** Credit that a session uses at most, whatever the other side gives: so much may wait in the system's buffers. */
+export const MAX_CREDIT_BYTES = 16_777_216
 /** Frames waiting for credit in one session; beyond it `send` rejects with `limit-reached`: await `send`. */
 export const MAX_SEND_QUEUE_BYTES = 67_108_864
 /** Bytes of unfinished large messages in one room; beyond it the session which asks for more ends. */
@@ -62,6 +64,8 @@ export const QUIET_AFTER_MS = 4_000
 export const LOST_AFTER_MS = 12_000
 /** How long `close()` waits for queues to empty and for the other side to hang up. */
 export const CLOSE_TIMEOUT_MS = 1_000
+/** How much of that is for the queues: then the goodbye leaves. */
+export const CLOSE_FLUSH_MS = 800
 
 // Multicast DNS and DNS-SD ----------------------------------------------------------------------------------------------
 
@@ -114,8 +118,12 @@ export const MAX_PEERS = 1_024
 export const MAX_HALF_OPEN_PER_ADDRESS = 64
 /** How long an application may think in `admit`, for example ask a person. */
 export const ADMISSION_TIMEOUT_MS = 60_000
-/** Connections waiting for an application's `admit`. */
+/** Callers waiting for an application's `admit`. */
 export const MAX_UNDECIDED_CONNECTIONS = 128
+/** Of these, from one address. */
+export const MAX_UNDECIDED_PER_ADDRESS = 64
+/** Callers of whom a room remembers what `admit` said, the oldest forgotten first. */
+export const MAX_REMEMBERED_VERDICTS = 1_024
 /** Messages that wait for the first listener; beyond it the oldest is dropped with a warning. */
 export const MAX_BACKLOG_MESSAGES = 1_000
 /** Their bytes. */

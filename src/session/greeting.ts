@@ -81,7 +81,7 @@ class Greeting implements RecordReceiver {
       this.#remote = decodeHello(reader)
       this.#options.onHello(this.#remote)
       if (!this.#options.isEager) this.#judge()
-    } else if (type === Frame.admit && !this.#isAdmitted && (this.#remote || this.#options.role === 'initiator')) {
+    } else if (type === Frame.admit && this.#remote && !this.#isAdmitted) {
       this.#isAdmitted = true
     } else if (type === Frame.goodbye) {
       this.#onGoodbye(decodeGoodbye(reader))
@@ -91,7 +91,13 @@ class Greeting implements RecordReceiver {
   }
 
   #judge(): void {
-    const verdict = this.#options.judge(this.#remote)
+    let verdict: Verdict | Promise<Verdict>
+    try {
+      verdict = this.#options.judge(this.#remote)
+    } catch (error) {
+      this.#abort(error)
+      return
+    }
     if (verdict instanceof Promise) {
       verdict.then(
         result => this.#onVerdict(result),

@@ -16,7 +16,7 @@ export class ReassemblyBudget {
     if (bytes > this.#left) {
       throw new EarshotError(
         'limit-reached',
-        `a large message needs ${bytes} bytes, ${this.#left} are left for all peers`,
+        `a large message needs ${bytes} bytes more, ${this.#left} are left for all peers`,
       )
     }
     this.#left -= bytes
@@ -38,14 +38,13 @@ export class Reassembly {
     this.#budget = budget
   }
 
+  /** A frame of `total` bytes begins. */
   begin(total: number): void {
     if (this.#total > 0) throw protocolViolation('a large frame begins before the last one has ended')
     if (total <= MAX_WHOLE_FRAME_BYTES || total > MAX_FRAME_BYTES) {
       throw protocolViolation(`a fragmented frame of ${total} bytes is not allowed`)
     }
-    this.#budget.take(total)
     this.#total = total
-    this.#bytes = new Uint8Array(Math.min(total, MAX_WHOLE_FRAME_BYTES * 4))
   }
 
   /** Adds a fragment. Returns the frame when it is complete. */
@@ -64,7 +63,7 @@ export class Reassembly {
 
   /** Forgets an unfinished frame. */
   discard(): void {
-    this.#budget.giveBack(this.#total)
+    this.#budget.giveBack(this.#bytes.length)
     this.#total = 0
     this.#length = 0
     this.#bytes = new Uint8Array(0)
@@ -72,7 +71,9 @@ export class Reassembly {
 
   #grow(needed: number): void {
     if (needed <= this.#bytes.length) return
-    const grown = new Uint8Array(Math.min(this.#total, Math.max(needed, this.#bytes.length * 2)))
+    const length = Math.min(this.#total, Math.max(needed, this.#bytes.length * 2))
+    this.#budget.take(length - this.#bytes.length)
+    const grown = new Uint8Array(length)
     grown.set(this.#bytes.subarray(0, this.#length))
     this.#bytes = grown
   }

@@ -43,6 +43,7 @@ export class SecureConnection implements TcpHandlers {
   #state: State = { kind: 'fresh' }
   #receiver: RecordReceiver | undefined
   #endTimer: Timer | undefined
+  #isOver = false
   #lastMessage: Uint8Array | undefined
   #channel: SecureChannel | undefined
   /** What arrived behind the handshake, until a receiver is there. */
@@ -104,6 +105,8 @@ export class SecureConnection implements TcpHandlers {
 
   /** Sends what is queued, then hangs up; a peer that does not hang up too is cut off. */
   end(): void {
+    if (this.#isOver) return
+    this.#sendLastMessage()
     this.#tcp.end()
     this.#endTimer ??= this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#tcp.destroy())
   }
@@ -138,6 +141,7 @@ export class SecureConnection implements TcpHandlers {
   }
 
   onClose(error: EarshotError | undefined): void {
+    this.#isOver = true
     this.#endTimer?.cancel()
     this.#close(error)
   }
@@ -163,10 +167,12 @@ export class SecureConnection implements TcpHandlers {
   #holdBack(message: Uint8Array | undefined): void {
     if (!message) return
     this.#lastMessage = message
-    this.#clock.afterTurn(() => {
-      if (this.#lastMessage) this.#tcp.write(this.#lastMessage)
-      this.#lastMessage = undefined
-    })
+    this.#clock.afterTurn(() => this.#sendLastMessage())
+  }
+
+  #sendLastMessage(): void {
+    if (this.#lastMessage) this.#tcp.write(this.#lastMessage)
+    this.#lastMessage = undefined
   }
 
   /** The peer sent what it must not: it is told, where that is still possible, and cut off. */

@@ -12,10 +12,16 @@
  */
 
 import { EarshotError } from '../errors.ts'
-import { INITIAL_CREDIT_BYTES, MAX_SEND_QUEUE_BYTES, MAX_WHOLE_FRAME_BYTES } from '../limits.ts'
+import {
+  INITIAL_CREDIT_BYTES,
+  MAX_CREDIT_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_SEND_QUEUE_BYTES,
+  MAX_WHOLE_FRAME_BYTES,
+} from '../limits.ts'
 import { putVarint, varintLength } from '../wire/varint.ts'
 import { Fifo } from './fifo.ts'
-import { Frame, type Pool, payloadLength, putPayload } from './frame.ts'
+import { CALL_POOL, Frame, MESSAGE_POOL, type Pool, payloadLength, putPayload } from './frame.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
 
 export interface RecordOutput {
@@ -37,6 +43,8 @@ interface WaitingFrame {
 
 interface SendPool {
   credit: number
+  /** Credit that came while the path took no more. */
+  deferredCredit: number
   readonly waiting: Fifo<WaitingFrame>
   readonly bulk: Fifo<WaitingFrame>
   /** How many frames of each lane are in `bulk`. */
@@ -45,6 +53,9 @@ interface SendPool {
 
 /** Frames which keep no order with others, such as questions. */
 export const NO_LANE = -1
+
+/** What a waiting frame costs beside its bytes: its objects and its promise. */
+const WAITING_FRAME_BYTES = 256
 
 /** Batch buffers not in use, shared by all sessions: an idle session holds none. */
 const spareBatches: Uint8Array[] = []
@@ -58,6 +69,8 @@ export class SendQueue {
   #length = 0
   #flushScheduled = false
   #writable = true
+  /** The pool that comes first in the next record. */
+  #firstPool: Pool = MESSAGE_POOL
   #queuedBytes = 0
   #onIdle: (() => void) | undefined
 
@@ -85,8 +98,8 @@ export class SendQueue {
 
   /**
    * Queues a payload frame. Returns undefined where it was accepted at once, otherwise a promise that resolves when
-   * flow control has accepted it, or rejects with `limit-reached` where too much waits already, or with the reason
-   * for which the session ended.
+   * flow control has accepted it, or rejects with `too-large`, with `limit-reached` where too much waits already, or
+   * with the reason for which the session ended.
    */
   payload(pool: Pool, lane: number, type: number, a: number, b: number, body: Uint8Array): Promise<void> | undefined {
     const { credit, waiting, bulkLanes } = this.#pools[pool]
@@ -98,20 +111,28 @@ export class SendQueue {
       this.#schedule()
       return undefined
     }
+    if (body.length > MAX_MESSAGE_BYTES) return Promise.reject(tooLarge(body.length))
     const bytes = new Uint8Array(length)
     putPayload(bytes, 0, type, a, b, body)
     return this.#enqueue(pool, lane, bytes)
   }
 
-  /** The other side gave credit. */
-  addCredit(pool: Pool, bytes: number): void {
-    this.#pools[pool].credit = Math.min(this.#pools[pool].credit + bytes, Number.MAX_SAFE_INTEGER)
+  /**
+   * The other side gave credit. It counts when the path takes more: who gives credit and does not read must not fill
+   * our memory.
+   */
+  addCredit(index: Pool, bytes: number): void {
+    const pool = this.#pools[index]
+    pool.deferredCredit = Math.min(pool.deferredCredit + bytes, MAX_CREDIT_BYTES)
+    if (!this.#writable) return
+    takeCredit(pool)
     this.#schedule()
   }
 
   /** The path takes more again. */
   drain(): void {
     this.#writable = true
+    for (const pool of this.#pools) takeCredit(pool)
     this.#endTurn()
   }
 
@@ -131,6 +152,7 @@ export class SendQueue {
     this.#length = 0
     this.#releaseBatch()
     this.#queuedBytes = 0
+    this.#onIdle = undefined
     for (const pool of this.#pools) {
       pool.bulkLanes.clear()
       for (const frame of [...pool.waiting.drain(), ...pool.bulk.drain()]) frame.reject(reason)
@@ -138,7 +160,7 @@ export class SendQueue {
   }
 
   #enqueue(pool: Pool, lane: number, bytes: Uint8Array): Promise<void> {
-    if (this.#queuedBytes + bytes.length > MAX_SEND_QUEUE_BYTES) {
+    if (this.#queuedMemory() + bytes.length > MAX_SEND_QUEUE_BYTES) {
       return Promise.reject(
         new EarshotError('limit-reached', `${this.#queuedBytes} bytes wait for this peer already`, {
           hint: 'Await each send: it resolves when the peer can take more.',
@@ -159,6 +181,11 @@ export class SendQueue {
     })
   }
 
+  #queuedMemory(): number {
+    const frames = this.#pools.reduce((count, { waiting, bulk }) => count + waiting.length + bulk.length, 0)
+    return this.#queuedBytes + frames * WAITING_FRAME_BYTES
+  }
+
   #schedule(): void {
     if (this.#flushScheduled) return
     this.#flushScheduled = true
@@ -167,10 +194,8 @@ export class SendQueue {
 
   #endTurn(): void {
     this.#flushScheduled = false
-    // Small frames first, then at most one record of bulk: a large message delays a small one by no more than that.
     do {
-      for (const pool of this.#pools) this.#takeWaiting(pool)
-      if (this.#writable) this.#takeBulk(0) || this.#takeBulk(1)
+      if (this.#writable) this.#fillRecord()
       this.#seal()
     } while (this.#writable && this.#hasSendable())
     if (this.#onIdle && this.isIdle) {
@@ -180,12 +205,26 @@ export class SendQueue {
     }
   }
 
+  /**
+   * Small frames first, then at most one record of bulk: a large message delays a small one by no more than that. The
+   * pools take turns, so that neither holds up the other.
+   */
+  #fillRecord(): void {
+    const first = this.#firstPool
+    const second = first === MESSAGE_POOL ? CALL_POOL : MESSAGE_POOL
+    this.#firstPool = second
+    this.#takeWaiting(this.#pools[first])
+    this.#takeWaiting(this.#pools[second])
+    this.#takeBulk(first)
+    this.#takeBulk(second)
+  }
+
   #hasSendable(): boolean {
     return this.#pools.some(pool => {
       const first = pool.waiting.peek()
       if (first) return first.bytes.length <= pool.credit
       const large = pool.bulk.peek()
-      return large !== undefined && pool.credit >= Math.min(large.bytes.length, MAX_WHOLE_FRAME_BYTES)
+      return large !== undefined && pool.credit >= Math.min(large.bytes.length - large.sent, MAX_WHOLE_FRAME_BYTES)
     })
   }
 
@@ -207,21 +246,23 @@ export class SendQueue {
     frame.resolve()
   }
 
-  /** Fills the record with the next large frame of this pool. True where anything was taken. */
-  #takeBulk(index: Pool): boolean {
+  /** Fills the record with large frames of this pool, and small ones that wait behind them in their lane. */
+  #takeBulk(index: Pool): void {
     const pool = this.#pools[index]
-    const frame = pool.bulk.peek()
     // A small frame of the same lane may be waiting for credit: it was there first.
-    if (!frame || pool.waiting.length > 0) return false
-    if (frame.bytes.length <= MAX_WHOLE_FRAME_BYTES) {
-      if (frame.bytes.length > pool.credit) return false
-      this.#sendWhole(pool, frame)
-      this.#leaveBulk(pool)
-      return true
+    if (pool.waiting.length > 0) return
+    for (let frame = pool.bulk.peek(); frame; frame = pool.bulk.peek()) {
+      if (frame.bytes.length > MAX_WHOLE_FRAME_BYTES) {
+        if (!this.#sendFragment(index, pool, frame)) return
+      } else {
+        if (frame.bytes.length > Math.min(pool.credit, MAX_RECORD_PLAINTEXT_BYTES - this.#length)) return
+        this.#sendWhole(pool, frame)
+        this.#leaveBulk(pool)
+      }
     }
-    return this.#sendFragment(index, pool, frame)
   }
 
+  /** Sends as much as credit and the record allow. False: neither allows any. */
   #sendFragment(index: Pool, pool: SendPool, frame: WaitingFrame): boolean {
     const { bytes, sent } = frame
     const header = 2 + (sent === 0 ? varintLength(bytes.length) : 0) + 4
@@ -274,5 +315,22 @@ export class SendQueue {
 }
 
 function newPool(): SendPool {
-  return { credit: INITIAL_CREDIT_BYTES, waiting: new Fifo(), bulk: new Fifo(), bulkLanes: new Map() }
+  return {
+    credit: INITIAL_CREDIT_BYTES,
+    deferredCredit: 0,
+    waiting: new Fifo(),
+    bulk: new Fifo(),
+    bulkLanes: new Map(),
+  }
+}
+
+function takeCredit(pool: SendPool): void {
+  pool.credit = Math.min(pool.credit + pool.deferredCredit, MAX_CREDIT_BYTES)
+  pool.deferredCredit = 0
+}
+
+function tooLarge(length: number): EarshotError {
+  return new EarshotError('too-large', `a message of ${length} bytes, where ${MAX_MESSAGE_BYTES} are allowed`, {
+    hint: 'Send it in parts.',
+  })
 }

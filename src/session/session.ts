@@ -6,7 +6,7 @@
  */
 
 import { EarshotError, protocolViolation } from '../errors.ts'
-import { CLOSE_TIMEOUT_MS, MAX_INFO_BYTES, MAX_REASON_BYTES } from '../limits.ts'
+import { CLOSE_FLUSH_MS, CLOSE_TIMEOUT_MS, MAX_INFO_BYTES, MAX_REASON_BYTES } from '../limits.ts'
 import type { Clock } from '../platform/clock.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
@@ -112,8 +112,9 @@ export class Session implements RecordReceiver {
     return this.#queue.queuedBytes
   }
 
-  /** Sends a payload frame; the result is that of `SendQueue.payload`. */
+  /** Sends a payload frame; the result is that of `SendQueue.payload`, or rejects with `closed` after the end. */
   send(lane: number, type: number, a: number, b: number, body: Uint8Array): Promise<void> | undefined {
+    if (this.#isClosed || this.#closing) return Promise.reject(new EarshotError('closed', 'the session has ended'))
     return this.#queue.payload(poolOf(type), lane, type, a, b, body)
   }
 
@@ -193,13 +194,23 @@ export class Session implements RecordReceiver {
       finish = resolve
     })
     this.#closing = { end, done, finish }
-    const timer = this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#connection.abort())
-    this.#queue.whenIdle(() => {
+    let isSaid = false
+    const sayGoodbye = () => {
+      if (isSaid) return
+      isSaid = true
       this.#queue.control(encodeGoodbye({ code, reason: boundText(reason, MAX_REASON_BYTES), retryAfterMs }))
       this.#queue.flush()
       this.#connection.end()
+    }
+    // What a peer does not take in time is lost to it, but it still learns why.
+    const timers = [
+      this.#clock.setTimer(CLOSE_FLUSH_MS, sayGoodbye),
+      this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#connection.abort()),
+    ]
+    this.#queue.whenIdle(sayGoodbye)
+    return done.finally(() => {
+      for (const timer of timers) timer.cancel()
     })
-    return done.finally(() => timer.cancel())
   }
 
   /** Ends the session at once; `error` says why. */
