@@ -11,7 +11,6 @@ export const ERROR_CODES = [
   'answer-failed',
   'closed',
   'invalid-data',
-  'kicked',
   'limit-reached',
   'lost',
   'no-answer',

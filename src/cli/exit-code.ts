@@ -45,7 +45,6 @@ function exitCodeOfCode({ code }: EarshotError): ExitCode {
     case 'unknown-peer':
       return EXIT_CODES.nobody
     case 'refused':
-    case 'kicked':
     case 'wrong-secret':
     case 'untrusted-peer':
       return EXIT_CODES.refused
