@@ -213,6 +213,25 @@ describe('MdnsDiscovery', () => {
     expect(ada.warnings).toEqual([])
   })
 
+  test('a host that has slept learns within seconds who is there', async () => {
+    const net = simulate({ seed: 13 })
+    const host = net.host('ada')
+    const ada = new Watcher(host.network)
+    await net.until(ada.discovery.start())
+    ada.discovery.advertise(advertOf('ada'))
+    const bob = await peer(net, 'bob')
+    await net.advance(3_000)
+    host.sleep()
+    await net.advance(600_000)
+    await net.until(bob.discovery.close())
+    const carl = await peer(net, 'carl')
+    await net.advance(600_000)
+    expect(carl.names).toEqual([])
+    host.wake()
+    await net.advance(8_000)
+    expect([ada.names, carl.names]).toEqual([['carl'], ['ada']])
+  })
+
   test('a host on two interfaces of one LAN is one peer and in no conflict with itself', async () => {
     const net = simulate({ seed: 11 })
     net.lan('home')

@@ -162,5 +162,19 @@ describe('earshot/mdns and avahi', () => {
     const foundAgain = (): boolean =>
       (watcher.lines as ServiceEvent[]).filter(({ kind }) => kind === 'found').length === 2
     await watcher.until<ServiceEvent>(() => foundAgain())
+    expect(watcher.lines.filter(line => 'warning' in (line as object))).toEqual([])
+  })
+
+  test('a new address is told to everybody, and used', async () => {
+    await publishOn('alice', "name: 'Moves', type: '_h3g._tcp', port: 8")
+    const watcher = start('alice', browsing('_h3g._tcp'))
+    lab.run('alice', 'ip', 'addr', 'del', '192.168.1.10/24', 'dev', 'eth0')
+    lab.run('alice', 'ip', 'addr', 'add', '192.168.1.77/24', 'dev', 'eth0')
+    const isNew = (entry: string[]): boolean => entry[7] === '192.168.1.77'
+    expect(avahiSees('bob', '_h3g._tcp', entries => entries.some(isNew)).some(isNew)).toBe(true)
+    await watcher.until<ServiceEvent>(({ kind, addresses }) => kind !== 'lost' && addresses[0] === '192.168.1.77')
+    const stop = avahiPublish('carol', 'After', '_h3g._tcp', '9')
+    await watcher.until<ServiceEvent>(({ name }) => name === 'After')
+    stop()
   })
 })

@@ -102,11 +102,15 @@ export class Claims {
     claim.state = announceAgain(claim.state, now)
   }
 
-  /** Moves to the link's new addresses, and says everything again: the host may have come to another network. */
+  /** Moves to the link's new addresses. */
   setLink(link: NetworkInterface, now: number): void {
     this.#link = link
-    for (const [publication, claim] of this.#claims) {
-      this.update(publication, now)
+    for (const publication of this.#claims.keys()) this.update(publication, now)
+  }
+
+  /** Says everything again: the host may have come to another network. */
+  announceAll(now: number): void {
+    for (const claim of this.#claims.values()) {
       claim.toAnnounce = claim.records.announced
       claim.state = announceAgain(claim.state, now)
     }

@@ -25,6 +25,8 @@ const WILDCARD: Readonly<Record<AddressFamily, string>> = { ipv4: '0.0.0.0', ipv
 const TTL = 255
 /** How long the socket of the first question waits for answers. */
 const ONE_SHOT_LISTEN_MS = 3_000
+/** A new IPv6 address cannot be used before its uniqueness has been checked (RFC 4862 section 5.4), a second or two. */
+const SETTLING_MS = 4_000
 /** Unicast answers waiting for their few milliseconds of jitter; beyond it a flood of questions goes unanswered. */
 const MAX_DELAYED_UNICAST = 64
 
@@ -40,6 +42,8 @@ export interface LinkOptions {
   onChanged(records: readonly ResourceRecord[]): void
   /** Everything that one packet or moment changed has been told. */
   onSettled(): void
+  /** The interface is too new to send: what was said and asked has to be repeated a little later. */
+  onNotReady(): void
   onWarning(error: EarshotError): void
   onFull(): void
 }
@@ -56,6 +60,7 @@ export class Link {
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
   readonly #delayed = new Set<Timer>()
+  #openedAt = Number.NEGATIVE_INFINITY
   #packetsLeft = MAX_MDNS_PACKETS_PER_SECOND
   #packetsCountedFrom = Number.NEGATIVE_INFINITY
   #isClosed = false
@@ -90,13 +95,26 @@ export class Link {
   async open(): Promise<void> {
     const socket = await this.#openUdp(MDNS_PORT, (bytes, remote) => this.#onDatagram(bytes, remote))
     try {
-      if (!this.#isClosed) socket.joinGroup(GROUP[this.#options.family])
+      socket.joinGroup(GROUP[this.#options.family])
     } catch (error) {
       socket.close()
       throw error
     }
-    if (this.#isClosed) socket.close()
-    else this.#socket = socket
+    this.#socket?.close()
+    this.#socket = socket
+    this.#openedAt = this.#options.clock.now()
+    if (this.#isClosed) this.close()
+  }
+
+  /**
+   * The interface has other addresses now. Sockets are opened anew, since the system ties them to an address; what was
+   * heard is kept.
+   */
+  async move(link: NetworkInterface): Promise<void> {
+    this.#link = link
+    this.#isOnLink = onLinkTest(link)
+    await this.open()
+    this.responder.claims.setLink(link, this.#options.clock.now())
   }
 
   /** Asks at once, from a port of its own (section 6.7); resolves when the question has left. */
@@ -112,14 +130,6 @@ export class Link {
     this.#oneShotTimer = this.#options.clock.setTimer(ONE_SHOT_LISTEN_MS, () => this.#closeOneShot())
     const urgent = questions.map(question => ({ ...question, unicastResponse: true }))
     socket.send(encodeMessage(message({ questions: urgent })), this.#group())
-  }
-
-  /** The interface has other addresses now. */
-  setInterface(link: NetworkInterface): void {
-    this.#link = link
-    this.#isOnLink = onLinkTest(link)
-    this.responder.claims.setLink(link, this.#options.clock.now())
-    this.schedule()
   }
 
   /** Sets the timer for what is due next; to be called after anything was changed from outside. */
@@ -214,7 +224,7 @@ export class Link {
   }
 
   #openUdp(port: number, onDatagram: (bytes: Uint8Array, remote: SocketAddress) => void): Promise<UdpSocket> {
-    const { network, family, onWarning } = this.#options
+    const { network, family } = this.#options
     return network.openUdp(
       {
         address: WILDCARD[family],
@@ -223,8 +233,14 @@ export class Link {
         multicastInterface: this.#link.name,
         multicastTtl: TTL,
       },
-      { onDatagram, onError: onWarning },
+      { onDatagram, onError: error => this.#onError(error) },
     )
+  }
+
+  #onError(error: EarshotError): void {
+    const isNew = this.#options.clock.now() - this.#openedAt < SETTLING_MS
+    if (isNew) this.#options.onNotReady()
+    else this.#options.onWarning(error)
   }
 
   #closeOneShot(): void {

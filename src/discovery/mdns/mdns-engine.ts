@@ -18,6 +18,11 @@ import { type Question, type ResourceRecord, recordKey, setKey } from './record.
 
 /** An interface that could not be used is tried again after this time, and whenever the interfaces change. */
 const RETRY_MS = 5_000
+/** A new interface that could not send yet is given this long. */
+const REPEAT_MS = 2_000
+/** How often to look whether the computer has slept, and what counts as sleep. */
+const SLEEP_CHECK_MS = 5_000
+const SLEPT_MS = 10_000
 /** Time for the goodbye to leave before its socket closes. */
 const GOODBYE_MS = 20
 /** Our former records may still be under way to us: for this long they are no conflict. */
@@ -58,6 +63,8 @@ export class MdnsEngine {
   readonly #warned = new Set<string>()
   #unwatch: (() => void) | undefined
   #retry: Timer | undefined
+  #repeat: Timer | undefined
+  #sleepWatch: Timer | undefined
   #reconciling: Promise<void> | undefined
   #isChangePending = false
   #isClosed = false
@@ -69,6 +76,7 @@ export class MdnsEngine {
   /** Opens the sockets. Resolves when the questions asked so far have left on every interface that can be used. */
   async start(): Promise<void> {
     this.#unwatch = this.#options.network.watchInterfaces(() => void this.#reconcile())
+    this.#watchForSleep()
     await this.#reconcile()
   }
 
@@ -147,7 +155,7 @@ export class MdnsEngine {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#unwatch?.()
-    this.#retry?.cancel()
+    for (const timer of [this.#retry, this.#repeat, this.#sleepWatch]) timer?.cancel()
     const hadPublications = this.#publications.size > 0
     for (const publication of this.#publications) this.withdraw(publication)
     await this.#reconciling
@@ -210,7 +218,7 @@ export class MdnsEngine {
   async #openOrUpdate(key: string, link: NetworkInterface, family: AddressFamily): Promise<void> {
     const existing = this.#links.get(key)
     if (existing !== undefined) {
-      if (addressesOf(existing.interface) !== addressesOf(link)) await this.#update(existing, link)
+      if (addressesOf(existing.interface) !== addressesOf(link)) await this.#move(existing, link)
       return
     }
     const opened = this.#newLink(link, family)
@@ -230,10 +238,20 @@ export class MdnsEngine {
     }
   }
 
-  /** The host may have moved to another network with this interface: says everything and asks everything again. */
-  async #update(existing: Link, link: NetworkInterface): Promise<void> {
-    existing.setInterface(link)
-    await this.#askOn(existing).catch(error => this.#warn(link.name, error))
+  /** Another address may be another network: says everything and asks everything again. */
+  async #move(existing: Link, link: NetworkInterface): Promise<void> {
+    try {
+      await existing.move(link)
+      await this.#sayAndAskAgain(existing)
+    } catch (error) {
+      this.#warn(link.name, error)
+      this.#retryLater()
+    }
+  }
+
+  async #sayAndAskAgain(link: Link): Promise<void> {
+    link.responder.claims.announceAll(this.#options.clock.now())
+    await this.#askOn(link)
   }
 
   async #askOn(link: Link): Promise<void> {
@@ -261,6 +279,7 @@ export class MdnsEngine {
       onSettled: () => {
         for (const listener of this.#listeners) listener.onSettled()
       },
+      onNotReady: () => this.#repeatLater(),
       onWarning: error => this.#warn(link.name, error),
       onFull: () => this.#warn(link.name, tooManyRecords(link.name)),
     })
@@ -270,6 +289,28 @@ export class MdnsEngine {
     if (this.#isClosed) return
     this.#retry?.cancel()
     this.#retry = this.#options.clock.setTimer(RETRY_MS, () => void this.#reconcile())
+  }
+
+  /** For an interface that was not ready when it came up. */
+  #repeatLater(): void {
+    if (this.#isClosed) return
+    this.#repeat?.cancel()
+    this.#repeat = this.#options.clock.setTimer(REPEAT_MS, () => this.#repeatAll())
+  }
+
+  #repeatAll(): void {
+    for (const link of this.#links.values()) {
+      this.#sayAndAskAgain(link).catch(error => this.#warn(link.interface.name, error))
+    }
+  }
+
+  /** A computer that slept has missed what was said, and may be somewhere else. Only the wall clock tells everywhere. */
+  #watchForSleep(): void {
+    const asleepFrom = this.#options.clock.wallTime()
+    this.#sleepWatch = this.#options.clock.setTimer(SLEEP_CHECK_MS, () => {
+      if (this.#options.clock.wallTime() - asleepFrom > SLEEP_CHECK_MS + SLEPT_MS) this.#repeatAll()
+      this.#watchForSleep()
+    })
   }
 
   /** Names ---------------------------------------------------------------------------------------------------------- */
