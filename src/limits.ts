@@ -109,6 +109,8 @@ export const MAX_BIGINT_BYTES = 1_024
 
 /** Items of a streamed answer that may be under way, unread by the asker. */
 export const ANSWER_ITEM_WINDOW = 32
+/** So many bytes of an item count as one more: unread items are bounded in bytes, too. */
+export const ANSWER_ITEM_BYTES = 16_384
 
 // Rooms ---------------------------------------------------------------------------------------------------------------
 

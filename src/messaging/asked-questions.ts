@@ -4,14 +4,13 @@
  * is dropped.
  */
 
-import { EarshotError, protocolViolation } from '../errors.ts'
-import { ANSWER_ITEM_WINDOW } from '../limits.ts'
+import { EarshotError } from '../errors.ts'
 import { Payload } from '../session/frame.ts'
 import { NO_LANE } from '../session/send-queue.ts'
 import type { Session } from '../session/session.ts'
 import { answerErrorFrom } from './answer-error.ts'
+import { AnswerItems } from './answer-items.ts'
 import { type Deadlines, Expiring } from './deadlines.ts'
-import { ItemQueue } from './item-queue.ts'
 import type { EncodedValue } from './value.ts'
 
 export interface AskLimits {
@@ -39,24 +38,15 @@ export class AskedQuestions {
 
   /** The answer as a sequence; a single answer is a sequence of one. */
   askStream(name: string, question: EncodedValue, limits: AskLimits): AsyncIterableIterator<unknown> {
-    let taken = 0
     let asked: AskedQuestion | undefined
-    const items = new ItemQueue<unknown>({
-      onTaken: () => {
-        taken++
-        if (asked && taken >= ANSWER_ITEM_WINDOW / 2) {
-          this.#session.pull(asked.id, taken)
-          taken = 0
-        }
-      },
+    const items = new AnswerItems({
+      onPull: count => asked && this.#open.has(asked.id) && this.#session.pull(asked.id, count),
+      onEmpty: () => asked && this.#open.has(asked.id) && this.#deadlines.add(asked, asked.timeoutMs),
       onReturn: () => asked?.cancel(undefined),
     })
-    const resolve = (value: unknown) => {
-      items.push(value)
-      items.end()
-    }
+    const resolve = (value: unknown) => items.finish(value)
     asked = this.#ask(name, question, limits, { resolve, reject: error => items.end(error), items })
-    return items
+    return items.queue
   }
 
   #ask(
@@ -91,28 +81,27 @@ export class AskedQuestions {
     asked.outcome.resolve(value)
   }
 
-  onItem(id: number, value: unknown): void {
+  /** `length` is that of the encoded value. */
+  onItem(id: number, value: unknown, length: number): void {
     const asked = this.#open.get(id)
     if (!asked) return
     const { items } = asked.outcome
     if (!items) {
-      asked.cancel(
-        new EarshotError('invalid-data', `the answer to '${asked.name}' is a stream`, { hint: 'Use askStream.' }),
-      )
+      asked.cancel(isStream(asked.name))
       return
     }
-    if (items.length >= ANSWER_ITEM_WINDOW * 2) throw protocolViolation('more items of an answer than were asked for')
+    // Time counts again when the reader has everything: a slow reader is not a slow peer.
     this.#deadlines.remove(asked)
-    this.#deadlines.add(asked, asked.timeoutMs)
-    items.push(value)
+    items.push(value, length)
   }
 
   onEnd(id: number): void {
     const asked = this.#open.get(id)
     if (!asked) return
-    if (!asked.outcome.items) throw protocolViolation('an answer ends that never began')
     this.forget(asked)
-    asked.outcome.items.end()
+    const { items } = asked.outcome
+    if (items) items.end()
+    else asked.outcome.reject(isStream(asked.name))
   }
 
   onError(id: number, code: number, reason: string): void {
@@ -142,7 +131,7 @@ interface Outcome {
   resolve(value: unknown): void
   reject(error: unknown): void
   /** Where the items of a streamed answer go. */
-  readonly items: ItemQueue<unknown> | undefined
+  readonly items: AnswerItems | undefined
 }
 
 class AskedQuestion extends Expiring {
@@ -193,6 +182,10 @@ class AskedQuestion extends Expiring {
     this.#questions.forget(this)
     this.outcome.reject(error)
   }
+}
+
+function isStream(name: string): EarshotError {
+  return new EarshotError('invalid-data', `the answer to '${name}' is a stream`, { hint: 'Use askStream.' })
 }
 
 function ignore(): void {}

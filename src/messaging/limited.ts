@@ -15,14 +15,22 @@ export function withinLimits<T>(
     return Promise.reject(signal.reason)
   }
   return new Promise((resolve, reject) => {
-    const wait = new Wait(() => reject(new EarshotError('timeout', `no answer within ${timeoutMs} ms`)))
-    const onAbort = () => reject(signal?.reason)
-    deadlines.add(wait, timeoutMs)
-    signal?.addEventListener('abort', onAbort, { once: true })
-    promise.then(resolve, reject).finally(() => {
+    const settled = () => {
       deadlines.remove(wait)
       signal?.removeEventListener('abort', onAbort)
-    })
+    }
+    const fail = (error: unknown) => {
+      settled()
+      reject(error)
+    }
+    const onAbort = () => fail(signal?.reason)
+    const wait = new Wait(() => fail(new EarshotError('timeout', `no answer within ${timeoutMs} ms`)))
+    deadlines.add(wait, timeoutMs)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    promise.then(value => {
+      settled()
+      resolve(value)
+    }, fail)
   })
 }
 

@@ -1,6 +1,7 @@
 /** Messages, receipts, questions and answers with one peer: what the payload frames of its session mean. */
 
 import { EarshotError, protocolViolation } from '../errors.ts'
+import { MAX_REASON_BYTES } from '../limits.ts'
 import { MESSAGE_POOL, Payload } from '../session/frame.ts'
 import type { Session, SessionEnd, SessionHandlers } from '../session/session.ts'
 import { AskedQuestions, type AskLimits } from './asked-questions.ts'
@@ -110,13 +111,13 @@ export class Messenger<From> implements SessionHandlers {
         this.#asked.onAnswer(a, decodeValue(kind, body))
         return
       case Payload.answerItem:
-        this.#asked.onItem(a, decodeValue(kind, body))
+        this.#asked.onItem(a, decodeValue(kind, body), body.length)
         return
       case Payload.answerEnd:
         this.#asked.onEnd(a)
         return
       case Payload.answerError:
-        this.#asked.onError(a, b, reasonDecoder.decode(body))
+        this.#asked.onError(a, b, decodeReason(body))
         return
       default:
         throw protocolViolation(`a payload frame of unknown type ${type}`)
@@ -157,6 +158,11 @@ export class Messenger<From> implements SessionHandlers {
     this.#receipts.clear()
     this.#handlers.onClosed(end)
   }
+}
+
+function decodeReason(body: Uint8Array): string {
+  if (body.length > MAX_REASON_BYTES) throw protocolViolation(`a reason of ${body.length} bytes`)
+  return reasonDecoder.decode(body)
 }
 
 function undelivered(outcome: number): EarshotError {

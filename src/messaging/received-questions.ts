@@ -7,6 +7,7 @@ import { NO_LANE } from '../session/send-queue.ts'
 import type { Session } from '../session/session.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { AnswerErrorCode } from './answer-error.ts'
+import { itemCost } from './answer-items.ts'
 import { encodeValue } from './value.ts'
 
 /** Answers one question: a value, a promise of one, or an async iterable of the items of a streamed answer. */
@@ -80,7 +81,7 @@ export class ReceivedQuestions<From> {
     this.#open.delete(id)
     try {
       const { kind, bytes } = encodeValue(value)
-      this.#session.send(NO_LANE, Payload.answer | kind, id, 0, bytes)?.catch(ignore)
+      this.#session.send(NO_LANE, Payload.answer | kind, id, 0, bytes)?.catch(error => this.#reject(id, open, error))
     } catch (error) {
       this.#reject(id, open, error)
     }
@@ -90,7 +91,7 @@ export class ReceivedQuestions<From> {
     for await (const item of items) {
       if (open.isAborted) return
       const { kind, bytes } = encodeValue(item)
-      await open.turn()
+      await open.turn(itemCost(bytes.length))
       if (open.isAborted) return
       await this.#session.send(NO_LANE, Payload.answerItem | kind, id, 0, bytes)
     }
@@ -104,12 +105,15 @@ export class ReceivedQuestions<From> {
     if (open.isAborted || !this.#session.isOpen) return
     const error = asError(thrown)
     const { code } = error as { code?: unknown }
-    this.#fail(id, AnswerErrorCode.failed, typeof code === 'string' ? code : error.message)
+    this.#fail(id, AnswerErrorCode.failed, typeof code === 'string' ? code : String(error.message))
   }
 
   #fail(id: number, code: number, reason: string): void {
     const text = new TextEncoder().encode(boundText(reason, MAX_REASON_BYTES))
-    this.#session.send(NO_LANE, Payload.answerError, id, code, text)?.catch(ignore)
+    this.#session.send(NO_LANE, Payload.answerError, id, code, text)?.catch(error => {
+      // Not even that fits into the queue: who asks and does not take the answers has no use for a session.
+      if (this.#session.isOpen) this.#session.abort(error)
+    })
   }
 }
 
@@ -147,14 +151,14 @@ class OpenQuestion<From> implements AnswerContext<From> {
     this.#wake?.()
   }
 
-  /** Waits until the asker takes another item, or gives up. */
-  async turn(): Promise<void> {
-    while (this.#allowed === 0 && !this.isAborted) {
+  /** Waits until the asker takes an item of this cost, or gives up. */
+  async turn(cost: number): Promise<void> {
+    while (this.#allowed < cost && !this.isAborted) {
       await new Promise<void>(resolve => {
         this.#wake = resolve
       })
     }
-    this.#allowed--
+    this.#allowed -= cost
   }
 }
 
@@ -167,5 +171,3 @@ function isAsyncIterable(value: unknown): value is AsyncIterable<unknown> {
     typeof (value as { [Symbol.asyncIterator]?: unknown } | null | undefined)?.[Symbol.asyncIterator] === 'function'
   )
 }
-
-function ignore(): void {}
