@@ -138,6 +138,8 @@ function publicationOf(advert: Advert, txt: readonly Uint8Array[]): ServicePubli
     port: advert.port,
     txt,
     host: roomHostLabel(advert),
+    // Both are made of the peer's key. Without probing, peers that start together meet at once.
+    isUnique: true,
   }
   return new ServicePublication(service, { onRenamed: () => {}, onAnnounced: () => {} })
 }

@@ -72,13 +72,13 @@ describe('a room advert', () => {
   })
 
   test('its instance and host have names that fit, whatever the display name', () => {
-    expect(roomInstanceLabel(ada)).toBe('Ada aaaaaaaa')
+    expect(roomInstanceLabel(ada)).toBe('Ada aaaaaaaa chat')
     expect(roomHostLabel(ada)).toBe('aaaaaaaaaaaaaaaa')
     fc.assert(
       fc.property(fc.string({ unit: 'binary', minLength: 1, maxLength: 63 }), name => {
         const label = roomInstanceLabel({ ...ada, name })
         expect(isEncodableName(instanceName(label, '_earshot._tcp'))).toBe(true)
-        expect(label.endsWith(' aaaaaaaa')).toBe(true)
+        expect(label.endsWith(' aaaaaaaa chat')).toBe(true)
       }),
     )
   })

@@ -30,9 +30,12 @@ export function roomSubtype(service: string): string {
   return `_${service}`
 }
 
-/** `Ada mfrggzdf`: unique by the id, so that nobody has to be renamed, and still to be recognised in other browsers. */
-export function roomInstanceLabel({ name, id }: AdvertText): string {
-  const suffix = ` ${shortPeerId(id)}`
+/**
+ * `Ada mfrggzdf chat`: unique by id and service, so that nobody has to be renamed, and still to be recognised in other
+ * browsers. A peer that restarts has the same label, so that what was known of it is replaced.
+ */
+export function roomInstanceLabel({ name, id, service }: AdvertText): string {
+  const suffix = ` ${shortPeerId(id)} ${service}`
   return cutToLabel(name.replace(CONTROL_CHARACTERS, ' '), suffix.length) + suffix
 }
 

@@ -25,6 +25,8 @@ export interface ServiceDescription {
   readonly txt: readonly Uint8Array[]
   /** The label of the host, without `.local`. */
   readonly host: string
+  /** Label and host can be nobody else's. @default false */
+  readonly isUnique?: boolean
 }
 
 export interface ServicePublicationHandlers {
@@ -50,6 +52,10 @@ export class ServicePublication implements Publication {
   /** To be called inside `MdnsEngine.update`, which announces the difference. */
   change(change: Partial<Pick<ServiceDescription, 'port' | 'txt'>>): void {
     this.#service = { ...this.#service, ...change }
+  }
+
+  get isUnique(): boolean {
+    return this.#service.isUnique ?? false
   }
 
   records(link: NetworkInterface): PublishedRecords {

@@ -15,6 +15,7 @@ import {
   deferProbing,
   type ProbeRecord,
   renameDelayMs,
+  startAnnouncing,
   startProbing,
 } from './prober.ts'
 import type { Publication, PublishedRecords } from './publication.ts'
@@ -43,6 +44,8 @@ interface Claim {
   records: PublishedRecords
   /** What the next announcement says: everything, or after an update what has changed. */
   toAnnounce: readonly ResourceRecord[]
+  /** The names of now have been announced. */
+  isAnnounced: boolean
   /** When names were lost. */
   conflicts: readonly number[]
 }
@@ -63,11 +66,11 @@ export class Claims {
     return nextAt
   }
 
-  /** Starts to claim the names of a publication. */
+  /** Starts to claim the names of a publication; those that can be nobody else's are announced at once. */
   add(publication: Publication, now: number): void {
     const records = publication.records(this.#link)
-    const state = startProbing(now, this.#options.fraction())
-    this.#claims.set(publication, { state, records, toAnnounce: records.announced, conflicts: [] })
+    const state = publication.isUnique ? startAnnouncing(now) : startProbing(now, this.#options.fraction())
+    this.#claims.set(publication, { state, records, toAnnounce: records.announced, conflicts: [], isAnnounced: false })
   }
 
   /** The publication has new names: probes for them. */
@@ -146,11 +149,13 @@ export class Claims {
   advance(now: number): void {
     for (const [publication, claim] of this.#claims) {
       const { state, effect } = advanceClaim(claim.state, now)
-      const isFirstAnnouncement = claim.state.kind === 'probing' && effect === 'announce'
+      const isFirstAnnouncement = effect === 'announce' && !claim.isAnnounced
       claim.state = state
       if (effect === 'probe') this.#probe(claim.records.announced)
       if (effect === 'announce') this.#announce(claim.toAnnounce)
-      if (isFirstAnnouncement) publication.onAnnounced()
+      if (!isFirstAnnouncement) continue
+      claim.isAnnounced = true
+      publication.onAnnounced()
     }
   }
 
@@ -197,6 +202,7 @@ export class Claims {
 
   #probeFrom(claim: Claim, at: number): void {
     claim.toAnnounce = claim.records.announced
+    claim.isAnnounced = false
     claim.state = startProbing(at, this.#options.fraction())
   }
 

@@ -7,6 +7,7 @@ import {
   compareProbes,
   deferProbing,
   renameDelayMs,
+  startAnnouncing,
   startProbing,
 } from './prober.ts'
 
@@ -77,4 +78,13 @@ describe('simultaneous probes', () => {
     expect(compareProbes([a(1)], [a(1, 0)])).toBeLessThan(0)
     expect(compareProbes([a(1), srv], [a(1)])).toBeGreaterThan(0)
   })
+})
+
+test('a name known to be ours is announced at once, and a second time after a second', () => {
+  const announcing = startAnnouncing(1_000)
+  const first = advanceClaim(announcing, 1_000)
+  expect(first.effect).toBe('announce')
+  expect(advanceClaim(first.state, 1_999).effect).toBeUndefined()
+  const second = advanceClaim(first.state, 2_000)
+  expect(second).toEqual({ state: { kind: 'established' }, effect: 'announce' })
 })

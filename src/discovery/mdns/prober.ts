@@ -36,9 +36,14 @@ export function startProbing(now: number, fraction: number): ClaimState {
   return { kind: 'probing', sent: 0, nextAt: now + fraction * MAX_START_DELAY_MS }
 }
 
+/** The names are known to be ours by other means (section 8.1): the first announcement is due. */
+export function startAnnouncing(now: number): ClaimState {
+  return { kind: 'announcing', sent: 0, nextAt: now }
+}
+
 /** Our records changed, or the link did: they are announced anew; a name that is ours needs no new probe (8.4). */
 export function announceAgain(state: ClaimState, now: number): ClaimState {
-  return state.kind === 'probing' ? state : { kind: 'announcing', sent: 0, nextAt: now }
+  return state.kind === 'probing' ? state : startAnnouncing(now)
 }
 
 /** When `advanceClaim` has something to do; Infinity for never. */

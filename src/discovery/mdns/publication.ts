@@ -11,6 +11,8 @@ export interface PublishedRecords {
 }
 
 export interface Publication {
+  /** The names can be nobody else's, so they are announced without probing (RFC 6762 section 8.1, last paragraphs). */
+  readonly isUnique: boolean
   /** The records as they are now on one link: addresses are those of that interface. */
   records(link: NetworkInterface): PublishedRecords
   /** Another host has this name: choose a different one. The engine then probes for it on all links. */
