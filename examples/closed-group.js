@@ -18,7 +18,7 @@ const room = await join('example-group', {
   info: { team },
   admit: caller => (caller.info?.team === team ? caller.accept() : caller.deny('other-team', { retryAfterMs: 60_000 })),
 })
+process.once('SIGINT', () => room.close())
 
 console.log(`${name} waits for others of team ${team}`)
 room.on('peer', peer => console.log(`${peer.name} is one of us`))
-process.once('SIGINT', () => room.close())

@@ -9,6 +9,7 @@ import { join } from 'earshot'
 
 const [name = 'thermometer'] = process.argv.slice(2)
 const room = await join('example-sensors', { name, info: { measures: ['temperature'] } })
+process.once('SIGINT', () => room.close())
 
 room.answer('temperature', ({ unit = 'celsius' } = {}, { from }) => {
   console.log(`${from.name} asks for ${unit}`)
@@ -20,7 +21,6 @@ room.answer('temperature', ({ unit = 'celsius' } = {}, { from }) => {
 })
 
 console.log(`${name} is ready`)
-process.once('SIGINT', () => room.close())
 
 function measure() {
   return 18 + 6 * Math.random()

@@ -12,6 +12,8 @@ import { z } from 'zod'
 
 const [name = 'black'] = process.argv.slice(2)
 const room = await join('example-board', { name })
+process.once('SIGINT', () => room.close())
+
 const moves = room.channel('moves', { schema: z.object({ column: z.number().int(), row: z.number().int() }) })
 
 moves.on('message', ({ data: { column, row }, from }) => console.log(`${from.name} plays ${column}/${row}`))
@@ -19,4 +21,3 @@ moves.on('message', ({ data: { column, row }, from }) => console.log(`${from.nam
 const opponent = await room.once('peer')
 await moves.send({ column: 3, row: 4 }, { to: opponent, receipt: true })
 await moves.send({ column: 'three', row: 4 }).catch(error => console.log(`refused: ${error.code}`))
-process.once('SIGINT', () => room.close())
