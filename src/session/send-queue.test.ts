@@ -262,6 +262,12 @@ describe('a large frame', () => {
     path.endTurn()
     expect(path.numbers).toEqual([1])
     expect(path.queue.isIdle).toBe(true)
+
+    path.queue.addCredit(MESSAGE_POOL, 75_000)
+    path.endTurn()
+    path.send(MESSAGE_POOL, 0, 2, 70_000)
+    path.endTurn()
+    expect(path.numbers).toEqual([1, 2])
   })
 
   test('as large as allowed is sent; one byte more is too-large', async () => {
