@@ -1,13 +1,18 @@
 /** Who may come in: bans, the lock, the number of peers, and last the application's own `admit`. */
 
+import { asError, EarshotError } from '../errors.ts'
 import { MAX_PEERS, MAX_REASON_BYTES } from '../limits.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Goodbye } from '../session/frame.ts'
-import type { Admission as AdmissionVerdict, Admit, Caller, Json } from './options.ts'
+import type { Admit, Admission as Answer, Caller, Json } from './options.ts'
+import { checkDuration, checkText } from './options-check.ts'
+import { RememberedVerdicts, type Verdict } from './remembered-verdicts.ts'
 
 /** After `locked` or `full` things may change soon. */
 const RETRY_SOON_MS = 5_000
 const DEFAULT_RETRY_AFTER_MS = 60_000
+/** A year: "never" on the wire. */
+const LONGEST_RETRY_AFTER_MS = 365 * 24 * 3_600_000
 
 export interface CallerDetails {
   readonly id: string
@@ -19,8 +24,10 @@ export interface CallerDetails {
 
 export interface AdmissionRoom {
   readonly selfId: string
-  peerCount(): number
-  isConnected(id: string): boolean
+  /** Peers, and those admitted who are about to be peers, without `id`. */
+  countOthers(id: string): number
+  /** The application's `admit` failed. */
+  onWarning(error: EarshotError): void
 }
 
 export class Admission {
@@ -28,6 +35,7 @@ export class Admission {
   readonly #room: AdmissionRoom
   readonly #admit: Admit | undefined
   readonly #maxPeers: number
+  readonly #verdicts: RememberedVerdicts
   /** When each ban ends. */
   readonly #bans = new Map<string, number>()
   /** Those who may come back while the room is locked; undefined while it is open. */
@@ -38,15 +46,12 @@ export class Admission {
     this.#room = room
     this.#admit = options.admit
     this.#maxPeers = Math.min(options.maxPeers, MAX_PEERS)
+    this.#verdicts = new RememberedVerdicts(clock)
   }
 
   /** True where every caller that gets past the doors below is admitted without being looked at. */
   get isOpen(): boolean {
     return this.#admit === undefined
-  }
-
-  get isLocked(): boolean {
-    return this.#members !== undefined
   }
 
   lock(members: Iterable<string>): void {
@@ -61,34 +66,50 @@ export class Admission {
     this.#bans.set(id, this.#clock.now() + banMs)
   }
 
-  /** Whether it makes sense to look for this peer at all. */
-  mayJoin(id: string): boolean {
-    return this.#refusal(id) === undefined
+  /** Whether it makes sense to look for this peer at all; undefined for one that is not known yet. */
+  mayJoin(id: string | undefined): boolean {
+    return this.#refusal(id ?? '') === undefined
+  }
+
+  /** `isWanted`: the application asked for this peer itself, so `admit` is not asked again. */
+  judge(id: string, details: (() => CallerDetails) | undefined, isWanted: boolean): Verdict | Promise<Verdict> {
+    const refusal = this.#refusal(id)
+    const admit = this.#admit
+    if (refusal || isWanted || !admit || !details) return refusal
+    const verdict = this.#ask(admit, details())
+    // The room may have filled up, or have been locked, while the application made up its mind.
+    return verdict instanceof Promise ? verdict.then(given => given ?? this.#refusal(id)) : verdict
   }
 
   /** What the room itself says to a caller, whatever the application thinks. */
-  #refusal(id: string): Goodbye | undefined {
+  #refusal(id: string): Verdict {
     if (id === this.#room.selfId) return refuse('self', 0)
     const bannedMs = (this.#bans.get(id) ?? 0) - this.#clock.now()
-    if (bannedMs > 0) return refuse('banned', Math.ceil(bannedMs))
+    if (bannedMs > 0) return refuse('banned', bannedMs)
     this.#bans.delete(id)
     if (this.#members && !this.#members.has(id)) return refuse('locked', RETRY_SOON_MS)
-    if (this.#room.peerCount() >= this.#maxPeers && !this.#room.isConnected(id)) return refuse('full', RETRY_SOON_MS)
+    if (this.#room.countOthers(id) >= this.#maxPeers) return refuse('full', RETRY_SOON_MS)
     return undefined
   }
 
-  /** Undefined admits. `isWanted`: the application asked for this peer itself, so `admit` is not asked again. */
-  judge(
-    id: string,
-    details: (() => CallerDetails) | undefined,
-    isWanted: boolean,
-  ): Goodbye | undefined | Promise<Goodbye | undefined> {
-    const refusal = this.#refusal(id)
-    if (refusal || isWanted || !this.#admit || !details) return refusal
-    const verdict = this.#admit(caller(details()))
-    // The room may have filled up, or have been locked, while the application made up its mind.
-    if (verdict instanceof Promise) return verdict.then(result => goodbyeFor(result) ?? this.#refusal(id))
-    return goodbyeFor(verdict)
+  #ask(admit: Admit, details: CallerDetails): Verdict | Promise<Verdict> {
+    const { id, name, info, hello } = details
+    return this.#verdicts.recall(id, JSON.stringify([name, info, hello]), () => {
+      try {
+        const answer = admit(caller(details))
+        if (!(answer instanceof Promise)) return verdictOf(answer)
+        return answer.then(verdictOf).catch(error => this.#failed(error, details))
+      } catch (error) {
+        return this.#failed(error, details)
+      }
+    })
+  }
+
+  /** Whoever cannot be judged stays outside. */
+  #failed(error: unknown, { name }: CallerDetails): Verdict {
+    const message = `admit failed, so '${name}' was refused: ${asError(error).message}`
+    this.#room.onWarning(new EarshotError('refused', message, { cause: error }))
+    return refuse('error', DEFAULT_RETRY_AFTER_MS)
   }
 }
 
@@ -97,24 +118,19 @@ function caller(details: CallerDetails): Caller {
     ...details,
     accept: () => ({ accepted: true, reason: '', retryAfterMs: 0 }),
     deny(reason, { retryAfterMs = DEFAULT_RETRY_AFTER_MS } = {}) {
-      if (typeof reason !== 'string' || reason === '' || new TextEncoder().encode(reason).length > MAX_REASON_BYTES) {
-        throw new RangeError(`deny takes a reason of 1 to ${MAX_REASON_BYTES} bytes, not ${JSON.stringify(reason)}`)
-      }
-      if (!Number.isFinite(retryAfterMs) || retryAfterMs < 0) {
-        throw new RangeError(`retryAfterMs must be 0 or more milliseconds, not ${retryAfterMs}`)
-      }
-      return { accepted: false, reason, retryAfterMs: Math.ceil(retryAfterMs) }
+      checkText('the reason of a denial', reason, MAX_REASON_BYTES)
+      return { accepted: false, reason, retryAfterMs: checkDuration('retryAfterMs', retryAfterMs) }
     },
   }
 }
 
-function goodbyeFor(verdict: AdmissionVerdict): Goodbye | undefined {
-  if (typeof verdict?.accepted !== 'boolean') {
-    throw new TypeError(`admit must return caller.accept() or caller.deny(reason), not ${String(verdict)}`)
+function verdictOf(answer: Answer): Verdict {
+  if (typeof answer?.accepted !== 'boolean') {
+    throw new TypeError(`admit must return caller.accept() or caller.deny(reason), not ${String(answer)}`)
   }
-  return verdict.accepted ? undefined : refuse(verdict.reason, verdict.retryAfterMs)
+  return answer.accepted ? undefined : refuse(answer.reason, answer.retryAfterMs)
 }
 
 function refuse(reason: string, retryAfterMs: number): Goodbye {
-  return { code: 'refused', reason, retryAfterMs }
+  return { code: 'refused', reason, retryAfterMs: Math.ceil(Math.min(retryAfterMs, LONGEST_RETRY_AFTER_MS)) }
 }

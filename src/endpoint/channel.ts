@@ -108,7 +108,7 @@ export class Channel<Input = unknown, Output = Input> implements MessageConsumer
   close(): void {
     this.#isClosed = true
     for (const reader of this.#readers) reader.end()
-    this.#emitter.clear()
+    this.#emitter.close(undefined)
   }
 
   #waitFor(pending: Promise<void>): void {

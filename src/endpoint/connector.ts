@@ -2,14 +2,15 @@
 
 import { EarshotError } from '../errors.ts'
 import { PEER_ID_LENGTH, shortPeerId } from '../identity/peer-id.ts'
-import { HANDSHAKE_TIMEOUT_MS } from '../limits.ts'
+import type { Deadlines } from '../messaging/deadlines.ts'
+import { withinLimits } from '../messaging/limited.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { Network } from '../platform/network.ts'
 import { type HostAndPort, isIpAddress, parseAddress } from './address.ts'
 import { type DialTarget, dial } from './dialer.ts'
 import type { OnceOptions } from './emitter.ts'
 import type { ConnectOptions, PeerRef } from './options.ts'
-import { checkDuration } from './options-check.ts'
+import { checkDuration, checkSignal } from './options-check.ts'
 import type { Peer } from './peer.ts'
 import type { Reception } from './reception.ts'
 import type { SightedPeer } from './seeker.ts'
@@ -17,6 +18,23 @@ import type { SightedPeer } from './seeker.ts'
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 /** A dial that nobody waits for: long enough for the other side to ask a person. */
 const BACKGROUND_DIAL_TIMEOUT_MS = 60_000
+/** Three attempts of TCP (RFC 6298: after 1 s and 3 s again): who does not answer these is not there. */
+const BACKGROUND_CONNECT_TIMEOUT_MS = 5_000
+/** Where dials cross, the other connection is mostly a peer within this time. */
+const CROSSING_WAIT_MS = 1_000
+
+interface DialLimits {
+  readonly timeoutMs: number
+  readonly signal: AbortSignal
+}
+
+interface DialPlan {
+  readonly targets: readonly DialTarget[]
+  /** Undefined where any peer will do. */
+  readonly expectedId: string | undefined
+  /** The application asked for this peer. */
+  readonly isWanted: boolean
+}
 
 export interface ConnectorRoom {
   peer(id: string): Peer | undefined
@@ -34,12 +52,15 @@ export class Connector {
   readonly #clock: Clock
   readonly #network: Network
   readonly #reception: Reception
+  readonly #deadlines: Deadlines
   readonly #room: ConnectorRoom
+  readonly #closing = new AbortController()
 
-  constructor(clock: Clock, network: Network, reception: Reception, room: ConnectorRoom) {
+  constructor(clock: Clock, network: Network, reception: Reception, deadlines: Deadlines, room: ConnectorRoom) {
     this.#clock = clock
     this.#network = network
     this.#reception = reception
+    this.#deadlines = deadlines
     this.#room = room
   }
 
@@ -72,61 +93,108 @@ export class Connector {
     if (typeof target !== 'string')
       throw new TypeError(`connect takes an address, an id or a name, not ${String(target)}`)
     checkDuration('timeoutMs', timeoutMs)
+    checkSignal(signal)?.throwIfAborted()
     const present = this.connected(target)
     if (present) return present
     const startedAt = this.#clock.now()
-    const limits = () => ({
-      timeoutMs: Math.max(0, timeoutMs - (this.#clock.now() - startedAt)),
-      ...(signal && { signal }),
-    })
-    const address = parseAddress(target)
-    if (address) {
-      const targets = await this.#resolve(address, 'argument')
-      return this.#dial(targets, undefined, true, limits())
+    const ends = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
+    const limits = () => ({ timeoutMs: Math.max(0, timeoutMs - (this.#clock.now() - startedAt)), signal: ends })
+    const plan = await this.#plan(target, limits())
+    for (;;) {
+      const { timeoutMs: leftMs } = limits()
+      if (leftMs === 0) throw new EarshotError('timeout', `'${target}' did not become a peer within ${timeoutMs} ms`)
+      const peer = await this.#dial(plan, limits())
+      if (peer) return peer
     }
-    const sighting = await this.#sighted(target, limits())
-    return this.#dial(dialTargets(sighting), sighting.id, true, limits())
   }
 
-  async dialSighting(sighting: SightedPeer): Promise<unknown> {
-    return this.#dial(dialTargets(sighting), sighting.id, false, { timeoutMs: BACKGROUND_DIAL_TIMEOUT_MS })
+  async #plan(target: string, limits: DialLimits): Promise<DialPlan> {
+    const address = parseAddress(target)
+    if (!address) return planFor(await this.#sighted(target, limits), true)
+    return { targets: await this.#resolve(address, 'argument', limits), expectedId: undefined, isWanted: true }
   }
 
+  /** Resolves with the peer's id. */
+  async dialSighting(sighting: SightedPeer): Promise<string> {
+    return this.#dialInBackground(planFor(sighting, false), this.#backgroundLimits())
+  }
+
+  /** Resolves with the id of the peer who was there. */
   async dialAddress(address: string): Promise<string> {
-    const targets = await this.#resolve(parseAddress(address)!, 'known')
-    const peer = await this.#dial(targets, undefined, false, { timeoutMs: BACKGROUND_DIAL_TIMEOUT_MS })
+    const limits = this.#backgroundLimits()
+    const targets = await this.#resolve(parseAddress(address)!, 'known', limits)
+    return this.#dialInBackground({ targets, expectedId: undefined, isWanted: false }, limits)
+  }
+
+  /** Gives up whatever is under way. */
+  close(): void {
+    this.#closing.abort(new EarshotError('closed', 'the room was left'))
+  }
+
+  #backgroundLimits(): DialLimits {
+    return { timeoutMs: BACKGROUND_DIAL_TIMEOUT_MS, signal: this.#closing.signal }
+  }
+
+  async #dialInBackground(plan: DialPlan, limits: DialLimits): Promise<string> {
+    const peer = await this.#dial(plan, limits)
+    if (!peer) throw new EarshotError('closed', 'the connection that crossed this one came to nothing')
     return peer.id
   }
 
-  async #dial(
-    targets: readonly DialTarget[],
-    expectedId: string | undefined,
-    isWanted: boolean,
-    { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal?: AbortSignal },
-  ): Promise<Peer> {
-    let duplicateOf: string | undefined
-    const onRemoteId = (id: string) => {
-      duplicateOf = id
-    }
+  /** Undefined where the peer preferred another connection, which came to nothing. */
+  async #dial({ targets, expectedId, isWanted }: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
+    let remoteId: string | undefined
     try {
       const dialling = dial(this.#clock, this.#network, targets, {
-        timeoutMs,
-        signal,
-        establish: (tcp, cancel) => this.#reception.initiate(tcp, { expectedId, isWanted, onRemoteId }, cancel),
+        ...limits,
+        connectTimeoutMs: isWanted ? limits.timeoutMs : BACKGROUND_CONNECT_TIMEOUT_MS,
+        establish: (tcp, cancel, reached) => {
+          const onRemoteId = (id: string) => {
+            remoteId = id
+            reached()
+          }
+          return this.#reception.initiate(tcp, { expectedId, isWanted, onRemoteId }, cancel)
+        },
       })
       this.#reception.prepare()
-      return this.#room.peer(await dialling)!
+      const peer = this.#room.peer(await dialling)
+      if (!peer) throw new EarshotError('closed', 'the peer ended the session as soon as it stood')
+      return peer
     } catch (error) {
-      if (!(error instanceof EarshotError) || error.reason !== 'duplicate' || duplicateOf === undefined) throw error
-      // Our two dials crossed, and the other connection is the one that stays.
-      const known = this.#room.peer(duplicateOf)
-      return known ?? this.#room.nextPeer(({ id }) => id === duplicateOf, { timeoutMs: HANDSHAKE_TIMEOUT_MS })
+      if (!(error instanceof EarshotError) || error.reason !== 'duplicate' || remoteId === undefined) throw error
+      return this.#fromOtherConnection(remoteId, limits.signal)
     }
   }
 
-  async #resolve({ host, port }: HostAndPort, via: string): Promise<readonly DialTarget[]> {
-    const addresses = isIpAddress(host) ? [host] : await this.#network.lookup(host)
+  /** Two dials crossed, and the other connection is the one that stays. */
+  async #fromOtherConnection(id: string, signal: AbortSignal): Promise<Peer | undefined> {
+    const present = this.#room.peer(id)
+    if (present) return present
+    try {
+      return await this.#room.nextPeer(peer => peer.id === id, { timeoutMs: CROSSING_WAIT_MS, signal })
+    } catch (error) {
+      if (signal.aborted) throw error
+      return undefined
+    }
+  }
+
+  async #resolve({ host, port }: HostAndPort, via: string, limits: DialLimits): Promise<readonly DialTarget[]> {
+    const addresses = isIpAddress(host) ? [host] : await this.#lookup(host, port, via, limits)
     return addresses.map(address => ({ address: { address, port }, via }))
+  }
+
+  /** A name that leads nowhere is an attempt that failed, like an address. */
+  async #lookup(host: string, port: number, via: string, limits: DialLimits): Promise<readonly string[]> {
+    const startedAt = this.#clock.now()
+    try {
+      return await withinLimits(this.#network.lookup(host), limits, this.#deadlines)
+    } catch (error) {
+      if (!(error instanceof EarshotError) || limits.signal.aborted) throw error
+      const { code, message, hint } = error
+      const durationMs = Math.round(this.#clock.now() - startedAt)
+      const attempts = [{ address: `${host}:${port}`, via, durationMs, code, message }]
+      throw new EarshotError(code, message, { attempts, cause: error, ...(hint !== undefined && { hint }) })
+    }
   }
 
   async #sighted(target: string, options: OnceOptions): Promise<SightedPeer> {
@@ -151,8 +219,8 @@ function isMeant({ id, name }: { readonly id: string; readonly name: string }, k
   return id === key || name === key || (key.length < PEER_ID_LENGTH && shortPeerId(id) === key)
 }
 
-function dialTargets({ addresses, via }: SightedPeer): readonly DialTarget[] {
-  return addresses.map(address => ({ address, via }))
+function planFor({ id, addresses, via }: SightedPeer, isWanted: boolean): DialPlan {
+  return { targets: addresses.map(address => ({ address, via })), expectedId: id, isWanted }
 }
 
 function describeUnknown(key: string, namesakes: readonly { readonly id: string }[]): string {

@@ -19,9 +19,14 @@ export interface DialTarget {
 }
 
 export interface DialOptions<T> {
-  /** Turns a connection into what was wanted, or rejects. Must destroy the connection where it rejects. */
-  establish(connection: TcpConnection, signal: AbortSignal): Promise<T>
+  /**
+   * Turns a connection into what was wanted, or rejects. Must destroy the connection where it rejects. Calls `reached`
+   * when the peer is there: others addresses are tried no more, unless this comes to nothing.
+   */
+  establish(connection: TcpConnection, signal: AbortSignal, reached: () => void): Promise<T>
   readonly timeoutMs: number
+  /** How long one address may take to be reached. */
+  readonly connectTimeoutMs: number
   readonly signal: AbortSignal | undefined
 }
 
@@ -86,24 +91,39 @@ class Dial<T> {
       isNextStarted = true
       this.#tryNext()
     }
-    const head = this.#clock.setTimer(ATTEMPT_DELAY_MS, () => this.#next < this.#targets.length && startNext())
-    this.#attempt(target)
+    const head = this.#clock.setTimer(ATTEMPT_DELAY_MS, () => {
+      if (this.#next < this.#targets.length) startNext()
+    })
+    this.#attempt(target, () => head.cancel())
       .then(
         result => this.#finish(() => this.#settle!.resolve(result)),
-        () => {
+        error => {
           this.#running--
-          startNext()
+          if (this.#isLastWord(error)) this.#finish(() => this.#settle!.reject(this.#failure(false)))
+          else startNext()
         },
       )
       .finally(() => head.cancel())
   }
 
-  async #attempt({ address, via }: DialTarget): Promise<T> {
+  /** The peer itself has spoken: at its other addresses it would say the same. */
+  #isLastWord(error: unknown): boolean {
+    if (!(error instanceof EarshotError) || error.code !== 'refused') return false
+    // Of two connections with one peer one is too many, and the other may be ours, too.
+    return error.reason !== 'duplicate' || this.#running === 0
+  }
+
+  async #attempt({ address, via }: DialTarget, reached: () => void): Promise<T> {
     const startedAt = this.#clock.now()
     const { signal } = this.#cancelOthers
+    const timeoutMs = Math.min(this.#options.timeoutMs, this.#options.connectTimeoutMs)
     try {
-      const connection = await this.#network.connectTcp(address, { timeoutMs: this.#options.timeoutMs, signal })
-      return await this.#options.establish(connection, signal)
+      const connection = await this.#network.connectTcp(address, { timeoutMs, signal })
+      if (signal.aborted) {
+        connection.destroy()
+        throw OVER
+      }
+      return await this.#options.establish(connection, signal, reached)
     } catch (error) {
       const durationMs = Math.round(this.#clock.now() - startedAt)
       const code = error instanceof EarshotError ? error.code : 'unreachable'

@@ -26,6 +26,9 @@ export class Emitter<Events extends object> {
   readonly #listeners = new Map<keyof Events, Set<Listener<never>>>()
   /** What a late listener would have missed, given to it in the same turn. */
   readonly #replay: <K extends keyof Events>(type: K) => Iterable<Events[K]>
+  /** Those who wait in `once`. */
+  readonly #waiting = new Set<(reason: unknown) => void>()
+  #closed: { readonly reason: unknown } | undefined
 
   constructor(clock: Clock, replay: <K extends keyof Events>(type: K) => Iterable<Events[K]>) {
     this.#clock = clock
@@ -57,22 +60,11 @@ export class Emitter<Events extends object> {
     accepts: (event: Events[K]) => boolean = () => true,
   ): Promise<Events[K]> {
     return new Promise((resolve, reject) => {
-      if (signal?.aborted) {
-        reject(signal.reason)
+      const ended = this.#closed ?? (signal?.aborted ? signal : undefined)
+      if (ended) {
+        reject(ended.reason)
         return
       }
-      const timer =
-        timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
-          ? undefined
-          : this.#clock.setTimer(timeoutMs, () => {
-              stop()
-              reject(new EarshotError('timeout', `no '${String(type)}' event within ${timeoutMs} ms`))
-            })
-      const onAbort = () => {
-        stop()
-        reject(signal?.reason)
-      }
-      signal?.addEventListener('abort', onAbort, { once: true })
       let off: (() => void) | undefined
       let isDone = false
       const stop = () => {
@@ -80,7 +72,19 @@ export class Emitter<Events extends object> {
         off?.()
         timer?.cancel()
         signal?.removeEventListener('abort', onAbort)
+        this.#waiting.delete(fail)
       }
+      const fail = (reason: unknown) => {
+        stop()
+        reject(reason)
+      }
+      const onAbort = () => fail(signal?.reason)
+      const timer =
+        timeoutMs === undefined || timeoutMs === Number.POSITIVE_INFINITY
+          ? undefined
+          : this.#clock.setTimer(timeoutMs, () => fail(noEvent(String(type), timeoutMs)))
+      signal?.addEventListener('abort', onAbort, { once: true })
+      this.#waiting.add(fail)
       off = this.on(type, event => {
         if (isDone || !accepts(event)) return
         stop()
@@ -98,8 +102,11 @@ export class Emitter<Events extends object> {
     return true
   }
 
-  clear(): void {
+  /** Nothing will happen any more: listeners are forgotten, and who waits in `once` gets the reason. */
+  close(reason: unknown): void {
+    this.#closed = { reason }
     this.#listeners.clear()
+    for (const fail of [...this.#waiting]) fail(reason)
   }
 
   #call<T>(listener: Listener<T>, event: T): void {
@@ -111,4 +118,8 @@ export class Emitter<Events extends object> {
       })
     }
   }
+}
+
+function noEvent(type: string, timeoutMs: number): EarshotError {
+  return new EarshotError('timeout', `no '${type}' event within ${timeoutMs} ms`)
 }

@@ -33,6 +33,8 @@ export class Membership {
   readonly #events: MembershipEvents
   readonly #budget = new ReassemblyBudget()
   readonly #peers = new Map<string, Peer>()
+  /** Sessions that are being closed. */
+  readonly #partings = new Set<Promise<void>>()
   #ticker: Timer | undefined
   #tickAt = Number.POSITIVE_INFINITY
 
@@ -45,6 +47,11 @@ export class Membership {
 
   get size(): number {
     return this.#peers.size
+  }
+
+  /** How many peers there are without `id`. */
+  countOthers(id: string): number {
+    return this.#peers.size - (this.#peers.has(id) ? 1 : 0)
   }
 
   get peers(): IterableIterator<Peer> {
@@ -75,7 +82,21 @@ export class Membership {
     return peer
   }
 
-  close(): void {
+  /** Parts with one peer: it is gone at once for this side, and what is queued for it still leaves. */
+  part(peer: Peer, code: 'kicked', reason: string, retryAfterMs: number): Promise<void> {
+    const parting = peer.messenger.session.close(code, reason, retryAfterMs)
+    this.#onClosed(peer, { code, reason, byPeer: false, error: undefined })
+    this.#partings.add(parting)
+    return parting.finally(() => this.#partings.delete(parting))
+  }
+
+  /** Parts with everybody. */
+  async close(manner: 'politely' | 'at once'): Promise<void> {
+    for (const { messenger } of [...this.#peers.values()]) {
+      if (manner === 'politely') this.#partings.add(messenger.session.close('closed'))
+      else messenger.session.abort(new EarshotError('closed', 'the room was left'))
+    }
+    await Promise.all(this.#partings)
     this.#ticker?.cancel()
     this.#tickAt = Number.POSITIVE_INFINITY
   }
@@ -83,8 +104,10 @@ export class Membership {
   #handlers(peer: Peer): MessengerHandlers<Peer> {
     const events = this.#events
     return {
-      onMessage: (channel, data, length, receipt) => events.onMessage(peer, channel, data, length, receipt),
-      answerer: name => events.answerer(name),
+      onMessage: (channel, data, length, receipt) => {
+        if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, receipt)
+      },
+      answerer: name => (peer.state === 'gone' ? undefined : events.answerer(name)),
       onLiveness: liveness => this.#setState(peer, liveness),
       onInfo: info => peer.setInfo(parseJson(info)),
       onClosed: end => this.#onClosed(peer, end),

@@ -14,9 +14,21 @@ import type { AskLimits } from '../messaging/asked-questions.ts'
 import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { parseAddress } from './address.ts'
+import type { RoomEvents } from './events.ts'
 import type { Admit, AskOptions, DiscoveryMethod, InterfaceChoice, JoinOptions, Json, SendOptions } from './options.ts'
 
 const DEFAULT_ASK_TIMEOUT_MS = 2_000
+/** A record, so that none can be missing. */
+const EVENT_TYPES: Readonly<Record<keyof RoomEvents, true>> = {
+  peer: true,
+  'peer-gone': true,
+  'peer-state': true,
+  message: true,
+  path: true,
+  warning: true,
+  found: true,
+  lost: true,
+}
 const DISCOVERY_METHODS: readonly DiscoveryMethod[] = ['mdns']
 
 /** What `join` works with. */
@@ -133,8 +145,16 @@ export function checkDuration(field: string, ms: number): number {
   return ms
 }
 
+export function checkEventType(type: string): void {
+  if (!Object.hasOwn(EVENT_TYPES, type)) {
+    throw new RangeError(`a room has the events ${Object.keys(EVENT_TYPES).join(', ')}, not ${show(type)}`)
+  }
+}
+
 export function checkText(field: string, text: string, maxBytes: number): string {
   if (typeof text !== 'string') throw new TypeError(`${field} must be a string, not ${show(text)}`)
+  // A code unit is at most three bytes: most names need no counting, and this runs for every question.
+  if (text.length > 0 && text.length * 3 <= maxBytes) return text
   const bytes = byteLength(text)
   if (bytes === 0 || bytes > maxBytes) {
     throw new RangeError(`${field} must have 1 to ${maxBytes} bytes of UTF-8, ${show(text)} has ${bytes}`)

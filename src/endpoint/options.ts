@@ -37,7 +37,8 @@ export interface JoinOptions {
   /** Closes the group: only holders of the same secret connect. 1 to 1,024 bytes of UTF-8. */
   readonly secret?: string
   /**
-   * Decides who may connect. Called for every peer, whoever dialled; not for those that `room.connect` asked for.
+   * Decides who may connect, now or by a promise, for which the caller waits a minute. Called for every peer, whoever
+   * dialled; not for those that `room.connect` asked for. Where it throws, the caller stays outside.
    * @default everybody
    */
   readonly admit?: Admit
@@ -79,8 +80,9 @@ export interface Caller {
   readonly address: string
   accept(): Admission
   /**
-   * @param reason a code for the other program, 1 to 64 bytes: its error's `reason`
-   * @param options `retryAfterMs`: how long the other side should not try again. @default 60_000
+   * @param reason a code for the other program, 1 to 512 bytes: its error's `reason`
+   * @param options `retryAfterMs`: how long the other side should not try again; whoever does is denied without
+   *   `admit` being asked. @default 60_000
    */
   deny(reason: string, options?: { readonly retryAfterMs?: number }): Admission
 }

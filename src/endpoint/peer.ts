@@ -1,11 +1,12 @@
 /** One connected peer, as programs see it. */
 
 import { EarshotError } from '../errors.ts'
+import { MAX_REASON_BYTES } from '../limits.ts'
 import type { Messenger } from '../messaging/messenger.ts'
 import { encodeValue } from '../messaging/value.ts'
 import type { Hello } from '../session/hello.ts'
 import type { AskOptions, Json, PeerPath, PeerState, SendOptions } from './options.ts'
-import { askLimits } from './options-check.ts'
+import { askLimits, checkDuration, checkText } from './options-check.ts'
 
 /** Figures of the session with a peer. */
 export interface PeerStats {
@@ -99,10 +100,14 @@ export class Peer {
   }
 
   /**
-   * Ends the session with this peer; it learns the code. With `banMs` it is refused for that long.
+   * Ends the session with this peer: it is gone at once, and learns the code. Neither side dials the other by itself
+   * for a minute; with `banMs` the peer is refused for that long. Resolves when what was queued has left, after a
+   * second at most.
    * @param code 1 to 512 bytes for the other program. @default 'kicked'
    */
-  kick(code = 'kicked', { banMs = 0 }: { readonly banMs?: number } = {}): Promise<void> {
+  async kick(code = 'kicked', { banMs = 0 }: { readonly banMs?: number } = {}): Promise<void> {
+    checkText('the code of a kick', code, MAX_REASON_BYTES)
+    checkDuration('banMs', banMs)
     return this.#room.kick(this, code, banMs)
   }
 

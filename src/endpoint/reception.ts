@@ -11,6 +11,7 @@ import {
   MAX_HALF_OPEN_CONNECTIONS,
   MAX_HALF_OPEN_PER_ADDRESS,
   MAX_UNDECIDED_CONNECTIONS,
+  MAX_UNDECIDED_PER_ADDRESS,
 } from '../limits.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { TcpConnection } from '../platform/network.ts'
@@ -24,6 +25,8 @@ import { type Handshake, SecureConnection } from '../session/secure-connection.t
 import { formatAddress } from './address.ts'
 import type { Admission } from './admission.ts'
 import { parseJson } from './json.ts'
+import { Places } from './places.ts'
+import type { Verdict } from './remembered-verdicts.ts'
 
 /** A session that just stood may have crossed the other side's dial: until then the new connection is the spare one. */
 const CROSSING_MS = 3_000
@@ -40,8 +43,6 @@ export interface ReceptionRoom {
   sessionWith(id: string): KnownSession | undefined
   /** A peer is in. Must take over the connection at once. */
   onGreeted(connection: SecureConnection, remote: Hello): void
-  /** The application's `admit` threw, or something like it. */
-  onWarning(error: EarshotError): void
 }
 
 export interface Expectations {
@@ -53,17 +54,29 @@ export interface Expectations {
   onRemoteId(id: string): void
 }
 
+/** A connection on which a peer was admitted, before it is a session. */
+interface Introduction {
+  readonly connection: SecureConnection
+  readonly since: number
+  /** Undefined until the other side has said its hello. */
+  instance: Uint8Array | undefined
+}
+
 export class Reception {
   readonly #clock: Clock
   readonly #party: HandshakeParty
   readonly #admission: Admission
   readonly #room: ReceptionRoom
-  /** Connections whose peer has not proven itself yet, by remote address. */
-  readonly #halfOpen = new Map<string, number>()
-  #halfOpenCount = 0
-  #undecidedCount = 0
+  /** For callers who have not proven themselves yet. */
+  readonly #halfOpen = new Places({ total: MAX_HALF_OPEN_CONNECTIONS, perAddress: MAX_HALF_OPEN_PER_ADDRESS })
+  /** For callers who have, and wait to be admitted or think themselves. */
+  readonly #undecided = new Places({ total: MAX_UNDECIDED_CONNECTIONS, perAddress: MAX_UNDECIDED_PER_ADDRESS })
+  /** Connections to peers whom the application asked for: it wants them on whatever connection they come. */
+  readonly #wanted = new Map<SecureConnection, string>()
+  /** Connections admitted on this side that are not sessions yet, with their peers. */
+  readonly #promised = new Map<SecureConnection, string>()
   /** Peers that were admitted on a connection which is not a session yet. */
-  readonly #admitting = new Map<string, { readonly connection: SecureConnection; readonly since: number }>()
+  readonly #admitting = new Map<string, Introduction>()
   readonly #connections = new Set<SecureConnection>()
   #isClosed = false
 
@@ -76,22 +89,10 @@ export class Reception {
 
   /** Somebody dialled us. */
   accept(tcp: TcpConnection): void {
-    const { address } = tcp.remote
-    const fromThere = this.#halfOpen.get(address) ?? 0
-    if (this.#isClosed || this.#halfOpenCount >= MAX_HALF_OPEN_CONNECTIONS || fromThere >= MAX_HALF_OPEN_PER_ADDRESS) {
-      turnAway(tcp)
-      return
-    }
-    this.#halfOpen.set(address, fromThere + 1)
-    this.#halfOpenCount++
-    const settled = () => {
-      this.#halfOpenCount--
-      const left = this.#halfOpen.get(address)! - 1
-      if (left > 0) this.#halfOpen.set(address, left)
-      else this.#halfOpen.delete(address)
-    }
+    const leave = this.#isClosed ? undefined : this.#halfOpen.take(tcp.remote.address)
     // Who calls and does not come through is told why on the wire; there is nobody here to tell.
-    this.#introduce(tcp, 'responder', STRANGER, settled).catch(ignore)
+    if (leave) this.#introduce(tcp, 'responder', STRANGER, leave).catch(ignore)
+    else turnAway(tcp)
   }
 
   /** We dialled somebody. Resolves with the peer's id when it is a peer; rejects with why it is not. */
@@ -104,6 +105,14 @@ export class Reception {
     this.#party.prepareKey()
   }
 
+  /** How many peers are about to come in, without `id`. */
+  countPromised(id: string): number {
+    const coming = new Set(this.#promised.values())
+    coming.delete(id)
+    for (const other of coming) if (this.#room.sessionWith(other)) coming.delete(other)
+    return coming.size
+  }
+
   /** Drops every connection that is not a session yet. */
   close(): void {
     this.#isClosed = true
@@ -114,7 +123,7 @@ export class Reception {
     tcp: TcpConnection,
     role: 'initiator' | 'responder',
     expectations: Expectations,
-    onIntroduced: () => void,
+    leaveHalfOpen: () => void,
     signal?: AbortSignal,
   ): Promise<string> {
     const connection = new SecureConnection(tcp, this.#clock)
@@ -122,21 +131,25 @@ export class Reception {
     const patience = new Patience(this.#clock, connection)
     const onAbort = () => connection.abort(new EarshotError('closed', 'another address was faster'))
     signal?.addEventListener('abort', onAbort, { once: true })
-    const introduced = once(onIntroduced)
     try {
       await this.#shakeHands(connection, role, expectations.expectedId)
       expectations.onRemoteId(connection.remoteId)
-      await this.#greet(connection, role, expectations, patience, introduced)
+      if (expectations.isWanted) this.#wanted.set(connection, connection.remoteId)
+      // The other side may have to ask a person before it says a word.
+      if (role === 'initiator') patience.extend()
+      await this.#greet(connection, role, expectations, patience, leaveHalfOpen)
       return connection.remoteId
     } catch (error) {
       connection.abort()
       throw patience.isExhausted ? patience.error(error) : error
     } finally {
-      introduced()
+      leaveHalfOpen()
       patience.end()
       if (role === 'responder') this.#clock.afterTurn(() => this.#party.prepareKey())
       signal?.removeEventListener('abort', onAbort)
       this.#connections.delete(connection)
+      this.#promised.delete(connection)
+      this.#wanted.delete(connection)
       if (this.#admitting.get(connection.remoteId)?.connection === connection)
         this.#admitting.delete(connection.remoteId)
     }
@@ -157,23 +170,20 @@ export class Reception {
     role: 'initiator' | 'responder',
     { isWanted }: Expectations,
     patience: Patience,
-    introduced: () => void,
+    leaveHalfOpen: () => void,
   ): Promise<void> {
-    let isUndecided = false
-    const decided = () => {
-      if (isUndecided) this.#undecidedCount--
-      isUndecided = false
-    }
+    let leaveUndecided: (() => void) | undefined
     return new Promise<void>((resolve, reject) => {
       greet(connection, {
         role,
         isEager: role === 'initiator' && (isWanted || this.#admission.isOpen),
         hello: () => this.#room.hello(this.#room.sessionWith(connection.remoteId) !== undefined),
-        judge: remote => this.#judge(connection, remote, isWanted),
-        onHello: () => {
-          introduced()
-          this.#undecidedCount++
-          isUndecided = true
+        judge: remote => (role === 'responder' && !leaveUndecided ? BUSY : this.#judge(connection, remote)),
+        onHello: ({ instance }) => {
+          const introduction = this.#admitting.get(connection.remoteId)
+          if (introduction?.connection === connection) introduction.instance = instance
+          leaveHalfOpen()
+          if (role === 'responder') leaveUndecided = this.#undecided.take(connection.remote.address)
           patience.extend()
         },
         onGreeted: remote => {
@@ -183,17 +193,12 @@ export class Reception {
         },
         onFailed: reject,
       })
-    }).finally(decided)
+    }).finally(() => leaveUndecided?.())
   }
 
-  #judge(
-    connection: SecureConnection,
-    remote: Hello | undefined,
-    isWanted: boolean,
-  ): Goodbye | undefined | Promise<Goodbye | undefined> {
+  #judge(connection: SecureConnection, remote: Hello | undefined): Verdict | Promise<Verdict> {
     const id = connection.remoteId
-    if (this.#undecidedCount > MAX_UNDECIDED_CONNECTIONS)
-      return { code: 'refused', reason: 'busy', retryAfterMs: 5_000 }
+    const isWanted = [...this.#wanted.values()].includes(id)
     const details =
       remote &&
       (() => ({
@@ -204,26 +209,37 @@ export class Reception {
         address: formatAddress(connection.remote),
       }))
     const verdict = this.#admission.judge(id, details, isWanted)
-    const settle = (refusal: Goodbye | undefined) => refusal ?? this.#chooseConnection(connection, remote)
-    if (!(verdict instanceof Promise)) return settle(verdict)
-    return verdict.then(settle)
+    const settle = (refusal: Verdict) => this.#settle(connection, remote, refusal)
+    return verdict instanceof Promise ? verdict.then(settle) : settle(verdict)
+  }
+
+  #settle(connection: SecureConnection, remote: Hello | undefined, refusal: Verdict): Verdict {
+    const verdict = refusal ?? this.#chooseConnection(connection, remote)
+    if (!verdict) this.#promised.set(connection, connection.remoteId)
+    return verdict
   }
 
   /** The last word before admitting: is this the one connection with that peer? */
-  #chooseConnection(connection: SecureConnection, remote: Hello | undefined): Goodbye | undefined {
+  #chooseConnection(connection: SecureConnection, remote: Hello | undefined): Verdict {
     const id = connection.remoteId
     if (this.#room.selfId < id) return undefined
     const other = this.#admitting.get(id)
-    if (other && this.#isRecent(other.since)) return DUPLICATE
+    if (other && !this.#supersedes(other, remote)) return DUPLICATE
     const session = this.#room.sessionWith(id)
     if (session && !this.#replaces(session, remote)) return DUPLICATE
     other?.connection.abort(new EarshotError('lost', 'the peer dialled again'))
-    this.#admitting.set(id, { connection, since: this.#clock.now() })
+    this.#admitting.set(id, { connection, since: this.#clock.now(), instance: remote?.instance })
     return undefined
   }
 
   #isRecent(since: number): boolean {
     return this.#clock.now() - since <= CROSSING_MS
+  }
+
+  /** True where the other side knows nothing of the other connection: it restarted, or is silent there. */
+  #supersedes({ instance, since }: Introduction, remote: Hello | undefined): boolean {
+    if (!remote) return false
+    return instance ? !sameBytes(instance, remote.instance) : !this.#isRecent(since)
   }
 
   /** True where the other side has lost the session that still looks alive here: it restarted, or its path broke. */
@@ -236,6 +252,7 @@ export class Reception {
 
 const STRANGER: Expectations = { expectedId: undefined, isWanted: false, onRemoteId: ignore }
 const DUPLICATE: Goodbye = { code: 'duplicate', reason: '', retryAfterMs: 0 }
+const BUSY: Goodbye = { code: 'refused', reason: 'busy', retryAfterMs: 5_000 }
 
 /** How long a connection may take to become a peer: a little, and longer once only the application's word is missing. */
 class Patience {
@@ -282,14 +299,6 @@ function turnAway(tcp: TcpConnection): void {
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, index) => byte === b[index])
-}
-
-function once(fn: () => void): () => void {
-  let isDone = false
-  return () => {
-    if (!isDone) fn()
-    isDone = true
-  }
 }
 
 function ignore(): void {}

@@ -33,13 +33,24 @@ import { parseJson } from './json.ts'
 import { Membership } from './membership.ts'
 import { MessageHub } from './message-hub.ts'
 import type { AskOptions, ConnectOptions, GoneCode, Json, PeerPath, PeerRef, SendOptions } from './options.ts'
-import { askLimits, checkJson, checkLabel, checkSendOptions, type RoomOptions } from './options-check.ts'
+import {
+  askLimits,
+  checkDuration,
+  checkEventType,
+  checkJson,
+  checkLabel,
+  checkSendOptions,
+  checkSignal,
+  type RoomOptions,
+} from './options-check.ts'
 import { goneError, type Peer } from './peer.ts'
 import { Reception } from './reception.ts'
 import { Seeker, type SightedPeer } from './seeker.ts'
 
-/** After a kick without a ban neither side dials the other by itself for this long. */
-const KICK_PAUSE_MS = 60_000
+/** After a kick without a ban, or a violation of the protocol, neither side dials the other by itself for this long. */
+const PAUSE_MS = 60_000
+/** A year: "for ever" on the wire. */
+const LONGEST_BAN_MS = 365 * 24 * 3_600_000
 const SENT: Promise<void> = Promise.resolve()
 
 // biome-ignore lint: channels of all types in one map
@@ -114,7 +125,12 @@ export class Room implements AsyncDisposable {
       warn: error => this.#warn(error),
     })
     const isConnected = (id: string) => this.#membership.get(id) !== undefined
-    this.#admission = new Admission(clock, { selfId, isConnected, peerCount: () => this.#membership.size }, options)
+    const room = {
+      selfId,
+      countOthers: (id: string) => this.#membership.countOthers(id) + this.#reception.countPromised(id),
+      onWarning: (error: EarshotError) => this.#warn(error),
+    }
+    this.#admission = new Admission(clock, room, options)
     this.#membership = new Membership(clock, this.#deadlines, this.#peerRoom(), {
       onPeer: peer => this.#emitter.emit('peer', peer),
       onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
@@ -128,9 +144,8 @@ export class Room implements AsyncDisposable {
       hello: hasSession => this.#hello(hasSession),
       sessionWith: id => this.#membership.get(id),
       onGreeted: (connection, remote) => this.#membership.add(connection, remote),
-      onWarning: error => this.#warn(error),
     })
-    this.#connector = new Connector(clock, network, this.#reception, {
+    this.#connector = new Connector(clock, network, this.#reception, this.#deadlines, {
       peer: id => this.#membership.get(id),
       peers: () => [...this.#membership.peers],
       sightings: () => this.#seeker.sightings,
@@ -183,13 +198,21 @@ export class Room implements AsyncDisposable {
    * nothing: `peer` and `found` begin with those present, `message` with the messages that waited for a listener.
    */
   on<K extends keyof RoomEvents>(type: K, listener: (event: RoomEvents[K]) => void): Disposer {
+    checkEventType(type)
+    if (typeof listener !== 'function') throw new TypeError(`on takes a function, not ${String(listener)}`)
     const disposer = this.#emitter.on(type, listener)
     if (type === 'message') this.#hub.onListening()
     return disposer
   }
 
-  /** The next event of this type, as a promise; for `peer` one who is present already. */
-  once<K extends keyof RoomEvents>(type: K, options: OnceOptions = {}): Promise<RoomEvents[K]> {
+  /**
+   * The next event of this type, as a promise; for `peer` one who is present already. Rejects with `timeout`,
+   * `signal.reason`, or `closed` when the room is left.
+   */
+  async once<K extends keyof RoomEvents>(type: K, options: OnceOptions = {}): Promise<RoomEvents[K]> {
+    checkEventType(type)
+    if (options.timeoutMs !== undefined) checkDuration('timeoutMs', options.timeoutMs)
+    checkSignal(options.signal)
     const event = this.#emitter.once(type, options)
     if (type === 'message') this.#hub.onListening()
     return event
@@ -302,6 +325,7 @@ export class Room implements AsyncDisposable {
   }
 
   set visible(visible: boolean) {
+    if (typeof visible !== 'boolean') throw new TypeError(`visible must be true or false, not ${String(visible)}`)
     this.#isVisible = visible
     this.#advertise()
   }
@@ -357,16 +381,13 @@ export class Room implements AsyncDisposable {
   async #doLeave(manner: 'politely' | 'at once'): Promise<void> {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#seeker.close()
+    this.#connector.close()
     this.#reception.close()
-    const sessions = [...this.#membership.peers].map(({ messenger }) => messenger.session)
-    const partings = sessions.map(session =>
-      manner === 'politely' ? session.close('closed') : session.abort(new EarshotError('closed', 'the room was left')),
-    )
-    await Promise.all([...partings, ...this.#discoveries.map(discovery => discovery.close()), this.#listener?.close()])
-    this.#membership.close()
+    const discoveries = this.#discoveries.map(discovery => discovery.close())
+    await Promise.all([this.#membership.close(manner), ...discoveries, this.#listener?.close()])
     this.#deadlines.close()
     for (const channel of [...this.#channels.values()].flat()) channel.close()
-    this.#emitter.clear()
+    this.#emitter.close(leftError())
   }
 
   // What the parts tell -----------------------------------------------------------------------------------------------
@@ -392,8 +413,7 @@ export class Room implements AsyncDisposable {
   #onGone(peer: Peer, code: GoneCode, reason: string, end: SessionEnd): void {
     this.#emitter.emit('peer-gone', { peer, code, reason })
     if (this.#leaving) return
-    const pauseMs = code === 'kicked' ? KICK_PAUSE_MS : code === 'closed' && end.byPeer ? Number.POSITIVE_INFINITY : 0
-    this.#seeker.onPeerGone(peer.id, pauseMs)
+    this.#seeker.onPeerGone(peer.id, pauseAfter(end))
     if (this.#membership.size === this.#options.maxPeers - 1) this.#seeker.retryAll()
   }
 
@@ -415,12 +435,12 @@ export class Room implements AsyncDisposable {
   // What the parts ask ------------------------------------------------------------------------------------------------
 
   #send(channel: string, data: unknown, options: SendOptions): Promise<void> {
+    const waiting: Promise<void>[] = []
     try {
       if (this.#leaving) throw leftError()
       checkSendOptions(options)
       options.signal?.throwIfAborted()
       const value = encodeValue(data)
-      const waiting: Promise<void>[] = []
       for (const peer of options.to === undefined ? this.#membership.peers : this.#connector.targets(options.to)) {
         if (peer.state === 'gone') throw goneError(peer)
         const { messenger } = peer
@@ -432,6 +452,8 @@ export class Room implements AsyncDisposable {
       const { signal } = options
       return signal ? withinLimits(all, { timeoutMs: Number.POSITIVE_INFINITY, signal }, this.#deadlines) : all
     } catch (error) {
+      // It was not sent to all; those to whom it was may still fail, which this error stands for.
+      for (const accepted of waiting) accepted.catch(ignore)
       return Promise.reject(error)
     }
   }
@@ -443,7 +465,7 @@ export class Room implements AsyncDisposable {
       now: () => this.#platform.clock.now(),
       kick: (peer, reason, banMs) => {
         if (banMs > 0) this.#admission.ban(peer.id, banMs)
-        return peer.messenger.session.close('kicked', reason, Math.ceil(banMs || KICK_PAUSE_MS))
+        return this.#membership.part(peer, 'kicked', reason, Math.ceil(Math.min(banMs || PAUSE_MS, LONGEST_BAN_MS)))
       },
     }
   }
@@ -504,6 +526,12 @@ function interfaceWith(address: string, interfaces: readonly NetworkInterface[])
 
 function seenPeer({ id, name, info, addresses, via }: SightedPeer): SeenPeer {
   return { id, name, info: parseJson(info), addresses: addresses.map(formatAddress), via }
+}
+
+/** How long to keep away from a peer after the end of its session: until it is seen anew, where that is Infinity. */
+function pauseAfter({ code, byPeer }: SessionEnd): number {
+  if (code === 'closed' && byPeer) return Number.POSITIVE_INFINITY
+  return code === 'kicked' || code === 'protocol-violation' || code === 'limit-reached' ? PAUSE_MS : 0
 }
 
 /** Who leaves while everybody is being sent to does not spoil it for the others: `peer-gone` tells of it. */

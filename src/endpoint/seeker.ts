@@ -17,15 +17,17 @@ import { RetrySchedule } from './retry-schedule.ts'
 const COURTESY_MS = 100
 /** What is seen of a peer may change as often as somebody likes, but leads to one dial in this time at most. */
 const SHORTEST_REDIAL_MS = 1_000
+/** A dial that is still under way after this long waits for a person, and others need not wait for that. */
+const DIAL_SLOT_MS = 6_000
 /** Who joined this recently is the newcomer. */
 const NEWCOMER_MS = 500
 
 export interface SeekerRoom {
   readonly selfId: string
   isConnected(id: string): boolean
-  /** Whether the room would let this peer in at all. */
-  mayJoin(id: string): boolean
-  dialSighting(sighting: SightedPeer): Promise<unknown>
+  /** Whether the room would let this peer in at all; undefined for one it does not know. */
+  mayJoin(id: string | undefined): boolean
+  dialSighting(sighting: SightedPeer): Promise<string>
   /** Resolves with the id of the peer who was there. */
   dialAddress(address: string): Promise<string>
 }
@@ -37,9 +39,13 @@ export interface SightedPeer extends Sighting {
 
 /** One who could be dialled: a sighted peer or a known address. */
 interface Prospect {
-  readonly dial: () => Promise<unknown>
-  readonly isWanted: () => boolean
+  /** The peer's id, or the address. */
+  readonly key: string
+  /** Resolves with the id of the peer who was there. */
+  readonly dial: () => Promise<string>
   readonly schedule: RetrySchedule
+  /** Who it is; undefined for an address where nobody has been met yet. */
+  id: string | undefined
   timer: Timer | undefined
   isDialling: boolean
   dialledAt: number
@@ -53,6 +59,8 @@ export class Seeker {
   readonly #sightings = new Map<string, SightedPeer>()
   readonly #prospects = new Map<string, Prospect>()
   readonly #waiting: Prospect[] = []
+  /** By peers and addresses: who was kicked, or does not want to be dialled before, as it said. */
+  readonly #notBefore = new Map<string, number>()
   #dialling = 0
   #isClosed = false
 
@@ -80,8 +88,7 @@ export class Seeker {
     const prospect = this.#prospectFor(sighting.id)
     // What changed may be just what kept us from connecting.
     prospect.schedule.reset()
-    const sinceMs = this.#clock.now() - prospect.dialledAt
-    this.#schedule(prospect, Math.max(this.#courtesyMs(sighting.id), SHORTEST_REDIAL_MS - sinceMs))
+    this.#schedule(prospect, this.#courtesyMs(sighting.id))
     return known === undefined
   }
 
@@ -95,29 +102,21 @@ export class Seeker {
 
   /** An address to be tried for as long as the room lives. */
   addAddress(address: string): void {
-    let peerId: string | undefined
-    const prospect: Prospect = {
-      dial: async () => {
-        peerId = await this.#room.dialAddress(address)
-      },
-      isWanted: () => peerId === undefined || !this.#room.isConnected(peerId),
-      schedule: new RetrySchedule(this.#random),
-      timer: undefined,
-      isDialling: false,
-      dialledAt: Number.NEGATIVE_INFINITY,
-    }
+    const prospect = this.#newProspect(address, undefined, () => this.#room.dialAddress(address))
     this.#prospects.set(address, prospect)
     this.#schedule(prospect, 0)
   }
 
   /**
-   * A peer is gone. Where the path broke it is dialled again at once; where it was kicked, after `pauseMs`; where it
-   * left by its own will, when it is sighted anew (`Infinity`). Known addresses are tried again in any case.
+   * A peer is gone. Where the path broke it is dialled again at once; where there is reason to keep away from it, after
+   * `pauseMs`; where it left by its own will, when it is sighted anew (`Infinity`), or with patience at an address that
+   * is known.
    */
   onPeerGone(id: string, pauseMs: number): void {
+    if (pauseMs !== Number.POSITIVE_INFINITY) this.#keepAway(id, pauseMs)
     for (const [key, prospect] of this.#prospects) {
-      if (key === id) this.#schedule(prospect, pauseMs)
-      else if (!this.#sightings.has(key)) this.#schedule(prospect, prospect.schedule.nextMs())
+      if (prospect.id !== id) continue
+      this.#schedule(prospect, pauseMs === 0 || key === id ? pauseMs : prospect.schedule.nextMs())
     }
   }
 
@@ -136,17 +135,26 @@ export class Seeker {
   #prospectFor(id: string): Prospect {
     let prospect = this.#prospects.get(id)
     if (!prospect) {
-      prospect = {
-        dial: () => this.#room.dialSighting(this.#sightings.get(id)!),
-        isWanted: () => this.#sightings.has(id) && !this.#room.isConnected(id) && this.#room.mayJoin(id),
-        schedule: new RetrySchedule(this.#random),
-        timer: undefined,
-        isDialling: false,
-        dialledAt: Number.NEGATIVE_INFINITY,
-      }
+      prospect = this.#newProspect(id, id, () => this.#room.dialSighting(this.#sightings.get(id)!))
       this.#prospects.set(id, prospect)
     }
     return prospect
+  }
+
+  #newProspect(key: string, id: string | undefined, dial: () => Promise<string>): Prospect {
+    return {
+      key,
+      dial,
+      id,
+      schedule: new RetrySchedule(this.#random),
+      timer: undefined,
+      isDialling: false,
+      dialledAt: Number.NEGATIVE_INFINITY,
+    }
+  }
+
+  #isWanted({ id }: Prospect): boolean {
+    return this.#room.mayJoin(id) && (id === undefined || !this.#room.isConnected(id))
   }
 
   #courtesyMs(id: string): number {
@@ -157,40 +165,60 @@ export class Seeker {
   #schedule(prospect: Prospect, delayMs: number): void {
     prospect.timer?.cancel()
     prospect.timer = undefined
-    if (this.#isClosed || prospect.isDialling || !prospect.isWanted() || delayMs === Number.POSITIVE_INFINITY) return
-    if (delayMs <= 0) this.#start(prospect)
-    else prospect.timer = this.#clock.setTimer(delayMs, () => this.#start(prospect))
+    if (this.#isClosed || prospect.isDialling || !this.#isWanted(prospect) || delayMs === Number.POSITIVE_INFINITY)
+      return
+    const now = this.#clock.now()
+    const { key, id = key, dialledAt } = prospect
+    const notBefore = Math.max(this.#notBefore.get(key) ?? 0, this.#notBefore.get(id) ?? 0)
+    const dueAt = Math.max(now + delayMs, notBefore, dialledAt + SHORTEST_REDIAL_MS)
+    if (dueAt <= now) this.#start(prospect)
+    else prospect.timer = this.#clock.setTimer(dueAt - now, () => this.#start(prospect))
   }
 
   #start(prospect: Prospect): void {
     prospect.timer = undefined
-    if (this.#isClosed || prospect.isDialling || !prospect.isWanted()) return
-    if (this.#dialling >= MAX_PARALLEL_DIALS) {
-      if (!this.#waiting.includes(prospect)) this.#waiting.push(prospect)
-      return
-    }
-    this.#dialling++
-    prospect.isDialling = true
-    prospect.dialledAt = this.#clock.now()
-    prospect
-      .dial()
-      .then(() => prospect.schedule.reset())
-      .then(
-        () => undefined,
-        error => this.#pauseAfter(prospect, error),
-      )
-      .then(pauseMs => {
-        this.#dialling--
-        prospect.isDialling = false
-        if (pauseMs !== undefined) this.#schedule(prospect, pauseMs)
-        const next = this.#waiting.shift()
-        if (next) this.#start(next)
-      })
+    if (this.#isClosed || prospect.isDialling || !this.#isWanted(prospect)) return
+    if (this.#dialling < MAX_PARALLEL_DIALS) void this.#dial(prospect)
+    else if (!this.#waiting.includes(prospect)) this.#waiting.push(prospect)
   }
 
-  /** A refusal says itself when to come back. */
-  #pauseAfter({ schedule }: Prospect, error: unknown): number {
-    const backOffMs = schedule.nextMs()
-    return error instanceof EarshotError ? Math.max(backOffMs, error.retryAfterMs ?? 0) : backOffMs
+  async #dial(prospect: Prospect): Promise<void> {
+    const release = this.#takeSlot()
+    prospect.isDialling = true
+    prospect.dialledAt = this.#clock.now()
+    let pauseMs = 0
+    try {
+      prospect.id = await prospect.dial()
+      prospect.schedule.reset()
+    } catch (error) {
+      pauseMs = prospect.schedule.nextMs()
+      // A refusal says itself when to come back.
+      if (error instanceof EarshotError) this.#keepAway(prospect.key, error.retryAfterMs ?? 0)
+    }
+    prospect.isDialling = false
+    this.#schedule(prospect, pauseMs)
+    release()
+  }
+
+  #keepAway(key: string, pauseMs: number): void {
+    if (pauseMs <= 0) return
+    this.#notBefore.delete(key)
+    this.#notBefore.set(key, this.#clock.now() + pauseMs)
+    const [oldest] = this.#notBefore.keys()
+    if (this.#notBefore.size > MAX_SIGHTINGS) this.#notBefore.delete(oldest!)
+  }
+
+  /** Takes one of the places for dials; the returned function gives it back. */
+  #takeSlot(): () => void {
+    this.#dialling++
+    let isTaken = true
+    const release = () => {
+      timer.cancel()
+      if (isTaken) this.#dialling--
+      isTaken = false
+      while (this.#dialling < MAX_PARALLEL_DIALS && this.#waiting.length > 0) this.#start(this.#waiting.shift()!)
+    }
+    const timer = this.#clock.setTimer(DIAL_SLOT_MS, release)
+    return release
   }
 }
