@@ -1,0 +1,111 @@
+/** Runs programs on simulated hosts of one LAN: what they import as `earshot` knows which host it is on. */
+
+import * as earshot from '../../src/index.ts'
+import * as mdns from '../../src/mdns.ts'
+import * as net from '../../src/net.ts'
+import * as testing from '../../src/testing/index.ts'
+import type { Program, ProgramEnvironment } from './program.ts'
+
+/** How long programs play that do not end by themselves. */
+const PLAY_MS = 15_000
+
+export interface Performance {
+  /** What each host wrote, a line for each call of `console.log`. */
+  readonly output: Readonly<Record<string, readonly string[]>>
+  /** Codes and messages of the warnings of all rooms. */
+  readonly warnings: readonly string[]
+  /** What was left open after all rooms were closed. */
+  readonly open: readonly unknown[]
+}
+
+/** The program on each of these hosts; ends what has not ended after a while, as Ctrl-C would. */
+export async function play(program: Program, hosts: readonly string[]): Promise<Performance> {
+  const simulation = testing.simulate({ seed: 1 })
+  const players = hosts.map(name => new Player(simulation, name))
+  const ends = players.map(player => settled(program(player)))
+  await simulation.advance(PLAY_MS)
+  await simulation.run(async () => {
+    await Promise.all(players.map(player => player.leave()))
+    for (const end of ends) await (await end)()
+  })
+  await simulation.advance(PLAY_MS)
+  return {
+    output: Object.fromEntries(players.map(({ name, lines }) => [name, lines])),
+    warnings: players.flatMap(({ warnings }) => warnings),
+    open: simulation.open(),
+  }
+}
+
+/** A program that has a simulation of its own: it says itself how time passes there. */
+export async function rehearse(program: Program): Promise<void> {
+  const modules: Readonly<Record<string, object>> = { earshot, 'earshot/mdns': mdns, 'earshot/testing': testing }
+  await program({ load: async specifier => modules[specifier] ?? import(specifier), console: { log() {} } })
+}
+
+class Player implements ProgramEnvironment {
+  readonly name: string
+  readonly lines: string[] = []
+  readonly warnings: string[] = []
+  readonly console: ProgramEnvironment['console'] = {
+    log: (...values) => this.lines.push(values.map(String).join(' ')),
+  }
+  readonly load: ProgramEnvironment['load'] = async specifier => this.#modules[specifier] ?? import(specifier)
+  readonly #simulation: testing.SimulatedNetwork
+  readonly #rooms: earshot.Room[] = []
+  readonly #leaving = new AbortController()
+  readonly #modules: Readonly<Record<string, object>>
+
+  constructor(simulation: testing.SimulatedNetwork, name: string) {
+    this.name = name
+    this.#simulation = simulation
+    const { network } = simulation.host(name)
+    this.#modules = {
+      earshot: {
+        ...earshot,
+        join: (service: string, options: earshot.JoinOptions = {}) => this.#join(service, { network, ...options }),
+        discover: (service?: string, options: earshot.DiscoverOptions = {}) =>
+          earshot.discover(service, { network, ...this.#untilLeaving(options) }),
+      },
+      'earshot/mdns': {
+        publish: (options: mdns.PublishOptions) => mdns.publish({ network, ...this.#untilLeaving(options) }),
+        browse: (type: string, options: mdns.BrowseOptions = {}) =>
+          mdns.browse(type, { network, ...this.#untilLeaving(options) }),
+      },
+      'earshot/net': {
+        ...net,
+        interfaces: () => net.interfaces({ network }),
+        watchInterfaces: (options: net.WatchInterfacesOptions = {}) =>
+          net.watchInterfaces({ network, ...this.#untilLeaving(options) }),
+      },
+    }
+  }
+
+  async leave(): Promise<void> {
+    this.#leaving.abort()
+    await Promise.all(this.#rooms.map(room => room.close()))
+  }
+
+  async #join(service: string, options: earshot.JoinOptions): Promise<earshot.Room> {
+    const joining = earshot.join(service, options)
+    // Deriving the key of a secret is work in the real world.
+    const room = await (options.secret === undefined ? joining : this.#simulation.freeze(joining))
+    room.on('warning', ({ code, message }) => this.warnings.push(`${code}: ${message}`))
+    this.#rooms.push(room)
+    return room
+  }
+
+  #untilLeaving<T extends { readonly signal?: AbortSignal }>(options: T): T & { readonly signal: AbortSignal } {
+    const signals = [this.#leaving.signal, ...(options.signal ? [options.signal] : [])]
+    return { ...options, signal: AbortSignal.any(signals) }
+  }
+}
+
+/** How it ended, for whoever asks later: an error now would otherwise be nobody's. */
+function settled(work: Promise<void>): Promise<() => void> {
+  return work.then(
+    () => () => {},
+    error => () => {
+      throw error
+    },
+  )
+}
