@@ -54,7 +54,8 @@ export class Connector {
   readonly #reception: Reception
   readonly #deadlines: Deadlines
   readonly #room: ConnectorRoom
-  readonly #closing = new AbortController()
+  /** Calls under way. A signal each: one for all would have hundreds of listeners. */
+  readonly #open = new Set<AbortController>()
 
   constructor(clock: Clock, network: Network, reception: Reception, deadlines: Deadlines, room: ConnectorRoom) {
     this.#clock = clock
@@ -96,9 +97,12 @@ export class Connector {
     checkSignal(signal)?.throwIfAborted()
     const present = this.connected(target)
     if (present) return present
+    return this.#whileOpen(signal, ends => this.#connect(target, timeoutMs, ends))
+  }
+
+  async #connect(target: string, timeoutMs: number, signal: AbortSignal): Promise<Peer> {
     const startedAt = this.#clock.now()
-    const ends = signal ? AbortSignal.any([signal, this.#closing.signal]) : this.#closing.signal
-    const limits = () => ({ timeoutMs: Math.max(0, timeoutMs - (this.#clock.now() - startedAt)), signal: ends })
+    const limits = () => ({ timeoutMs: Math.max(0, timeoutMs - (this.#clock.now() - startedAt)), signal })
     const plan = await this.#plan(target, limits())
     for (;;) {
       const { timeoutMs: leftMs } = limits()
@@ -116,29 +120,44 @@ export class Connector {
 
   /** Resolves with the peer's id. */
   async dialSighting(sighting: SightedPeer): Promise<string> {
-    return this.#dialInBackground(planFor(sighting, false), this.#backgroundLimits())
+    return this.#dialInBackground(async () => planFor(sighting, false))
   }
 
   /** Resolves with the id of the peer who was there. */
   async dialAddress(address: string): Promise<string> {
-    const limits = this.#backgroundLimits()
-    const targets = await this.#resolve(parseAddress(address)!, 'known', limits)
-    return this.#dialInBackground({ targets, expectedId: undefined, isWanted: false }, limits)
+    return this.#dialInBackground(async limits => {
+      const targets = await this.#resolve(parseAddress(address)!, 'known', limits)
+      return { targets, expectedId: undefined, isWanted: false }
+    })
   }
 
   /** Gives up whatever is under way. */
   close(): void {
-    this.#closing.abort(new EarshotError('closed', 'the room was left'))
+    const reason = new EarshotError('closed', 'the room was left')
+    for (const controller of this.#open) controller.abort(reason)
   }
 
-  #backgroundLimits(): DialLimits {
-    return { timeoutMs: BACKGROUND_DIAL_TIMEOUT_MS, signal: this.#closing.signal }
+  /** Gives `fn` a signal that ends it with the room, and with `signal`. */
+  async #whileOpen<T>(signal: AbortSignal | undefined, fn: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const controller = new AbortController()
+    const onAbort = () => controller.abort(signal?.reason)
+    this.#open.add(controller)
+    signal?.addEventListener('abort', onAbort, { once: true })
+    try {
+      return await fn(controller.signal)
+    } finally {
+      this.#open.delete(controller)
+      signal?.removeEventListener('abort', onAbort)
+    }
   }
 
-  async #dialInBackground(plan: DialPlan, limits: DialLimits): Promise<string> {
-    const peer = await this.#dial(plan, limits)
-    if (!peer) throw new EarshotError('closed', 'the connection that crossed this one came to nothing')
-    return peer.id
+  #dialInBackground(makePlan: (limits: DialLimits) => Promise<DialPlan>): Promise<string> {
+    return this.#whileOpen(undefined, async signal => {
+      const limits = { timeoutMs: BACKGROUND_DIAL_TIMEOUT_MS, signal }
+      const peer = await this.#dial(await makePlan(limits), limits)
+      if (!peer) throw new EarshotError('closed', 'the connection that crossed this one came to nothing')
+      return peer.id
+    })
   }
 
   /** Undefined where the peer preferred another connection, which came to nothing. */

@@ -48,7 +48,9 @@ class Dial<T> {
   readonly #targets: readonly DialTarget[]
   readonly #options: DialOptions<T>
   readonly #attempts: (ConnectAttempt & { readonly error: unknown })[] = []
-  readonly #cancelOthers = new AbortController()
+  /** One for each attempt under way. */
+  readonly #cancels = new Set<AbortController>()
+  #isOver = false
   #next = 0
   #running = 0
   #settle: { resolve: (result: T) => void; reject: (error: unknown) => void } | undefined
@@ -78,7 +80,7 @@ class Dial<T> {
   }
 
   #tryNext(): void {
-    if (this.#cancelOthers.signal.aborted) return
+    if (this.#isOver) return
     const target = this.#targets[this.#next++]
     if (!target) {
       if (this.#running === 0) this.#finish(() => this.#settle!.reject(this.#failure(false)))
@@ -115,7 +117,9 @@ class Dial<T> {
 
   async #attempt({ address, via }: DialTarget, reached: () => void): Promise<T> {
     const startedAt = this.#clock.now()
-    const { signal } = this.#cancelOthers
+    const cancel = new AbortController()
+    this.#cancels.add(cancel)
+    const { signal } = cancel
     const timeoutMs = Math.min(this.#options.timeoutMs, this.#options.connectTimeoutMs)
     try {
       const connection = await this.#network.connectTcp(address, { timeoutMs, signal })
@@ -131,14 +135,17 @@ class Dial<T> {
       if (!signal.aborted)
         this.#attempts.push({ address: formatAddress(address), via, durationMs, code, message, error })
       throw error
+    } finally {
+      this.#cancels.delete(cancel)
     }
   }
 
   #finish(settle: () => void): void {
-    if (this.#cancelOthers.signal.aborted) return
+    if (this.#isOver) return
+    this.#isOver = true
     settle()
     // A reason that is there already costs nothing; making the default one takes a stack trace.
-    this.#cancelOthers.abort(OVER)
+    for (const cancel of this.#cancels) cancel.abort(OVER)
   }
 
   /** One error for the whole dial. A clear word of the peer counts more than a dead address beside it. */
