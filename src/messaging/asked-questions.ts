@@ -32,7 +32,7 @@ export class AskedQuestions {
 
   ask(name: string, question: EncodedValue, limits: AskLimits): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      this.#ask(name, question, limits, { resolve, reject, items: undefined })
+      this.#ask(name, question, limits, resolve, reject, undefined)
     })
   }
 
@@ -45,7 +45,7 @@ export class AskedQuestions {
       onReturn: () => asked?.cancel(undefined),
     })
     const resolve = (value: unknown) => items.finish(value)
-    asked = this.#ask(name, question, limits, { resolve, reject: error => items.end(error), items })
+    asked = this.#ask(name, question, limits, resolve, error => items.end(error), items)
     return items.queue
   }
 
@@ -53,14 +53,17 @@ export class AskedQuestions {
     name: string,
     { kind, bytes }: EncodedValue,
     { timeoutMs, signal }: AskLimits,
-    outcome: Outcome,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+    items: AnswerItems | undefined,
   ): AskedQuestion | undefined {
     if (signal?.aborted) {
-      outcome.reject(signal.reason)
+      reject(signal.reason)
       return undefined
     }
     const id = this.#nextId++
-    const asked = new AskedQuestion(this, id, name, timeoutMs, signal, outcome)
+    const asked = new AskedQuestion(this, id, name, timeoutMs, resolve, reject, items)
+    if (signal) asked.endWith(signal)
     this.#open.set(id, asked)
     this.#deadlines.add(asked, timeoutMs)
     try {
@@ -78,14 +81,14 @@ export class AskedQuestions {
     const asked = this.#open.get(id)
     if (!asked) return
     this.forget(asked)
-    asked.outcome.resolve(value)
+    asked.resolve(value)
   }
 
   /** `length` is that of the encoded value. */
   onItem(id: number, value: unknown, length: number): void {
     const asked = this.#open.get(id)
     if (!asked) return
-    const { items } = asked.outcome
+    const { items } = asked
     if (!items) {
       asked.cancel(isStream(asked.name))
       return
@@ -99,9 +102,9 @@ export class AskedQuestions {
     const asked = this.#open.get(id)
     if (!asked) return
     this.forget(asked)
-    const { items } = asked.outcome
+    const { items } = asked
     if (items) items.end()
-    else asked.outcome.reject(isStream(asked.name))
+    else asked.reject(isStream(asked.name))
   }
 
   onError(id: number, code: number, reason: string): void {
@@ -118,7 +121,7 @@ export class AskedQuestions {
   forget(asked: AskedQuestion): void {
     this.#open.delete(asked.id)
     this.#deadlines.remove(asked)
-    asked.signal?.removeEventListener('abort', asked.onAbort)
+    asked.stopListening()
   }
 
   /** @internal */
@@ -127,41 +130,46 @@ export class AskedQuestions {
   }
 }
 
-interface Outcome {
-  resolve(value: unknown): void
-  reject(error: unknown): void
-  /** Where the items of a streamed answer go. */
-  readonly items: AnswerItems | undefined
-}
-
+/** One question, with no object beside it: hundreds of thousands are asked in a second. */
 class AskedQuestion extends Expiring {
   readonly id: number
   readonly name: string
   readonly timeoutMs: number
-  readonly signal: AbortSignal | undefined
-  readonly outcome: Outcome
-  readonly onAbort: () => void = ignore
+  readonly resolve: (value: unknown) => void
+  readonly reject: (error: unknown) => void
+  /** Where the items of a streamed answer go. */
+  readonly items: AnswerItems | undefined
   readonly #questions: AskedQuestions
+  #signal: AbortSignal | undefined
+  #onAbort: (() => void) | undefined
 
   constructor(
     questions: AskedQuestions,
     id: number,
     name: string,
     timeoutMs: number,
-    signal: AbortSignal | undefined,
-    outcome: Outcome,
+    resolve: (value: unknown) => void,
+    reject: (error: unknown) => void,
+    items: AnswerItems | undefined,
   ) {
     super()
     this.#questions = questions
     this.id = id
     this.name = name
     this.timeoutMs = timeoutMs
-    this.signal = signal
-    this.outcome = outcome
-    if (signal) {
-      this.onAbort = () => this.cancel(signal.reason)
-      signal.addEventListener('abort', this.onAbort, { once: true })
-    }
+    this.resolve = resolve
+    this.reject = reject
+    this.items = items
+  }
+
+  endWith(signal: AbortSignal): void {
+    this.#signal = signal
+    this.#onAbort = () => this.cancel(signal.reason)
+    signal.addEventListener('abort', this.#onAbort, { once: true })
+  }
+
+  stopListening(): void {
+    if (this.#onAbort) this.#signal?.removeEventListener('abort', this.#onAbort)
   }
 
   override expire(): void {
@@ -180,12 +188,10 @@ class AskedQuestion extends Expiring {
 
   fail(error: unknown): void {
     this.#questions.forget(this)
-    this.outcome.reject(error)
+    this.reject(error)
   }
 }
 
 function isStream(name: string): EarshotError {
   return new EarshotError('invalid-data', `the answer to '${name}' is a stream`, { hint: 'Use askStream.' })
 }
-
-function ignore(): void {}
