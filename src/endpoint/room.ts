@@ -445,7 +445,7 @@ export class Room implements AsyncDisposable {
         if (peer.state === 'gone') throw goneError(peer)
         const { messenger } = peer
         const accepted = options.receipt ? messenger.sendWithReceipt(channel, value) : messenger.send(channel, value)
-        if (accepted) waiting.push(options.to === undefined ? unlessGone(accepted, peer) : accepted)
+        if (accepted) waiting.push(options.to === undefined ? this.#unlessGone(accepted, peer) : accepted)
       }
       if (waiting.length === 0) return SENT
       const all = Promise.all(waiting).then(ignore)
@@ -456,6 +456,13 @@ export class Room implements AsyncDisposable {
       for (const accepted of waiting) accepted.catch(ignore)
       return Promise.reject(error)
     }
+  }
+
+  /** Who leaves while everybody is being sent to does not spoil it for the others: `peer-gone` tells of it. */
+  #unlessGone(accepted: Promise<void>, peer: Peer): Promise<void> {
+    return accepted.catch(error => {
+      if (peer.state !== 'gone' || this.#leaving) throw error
+    })
   }
 
   #peerRoom(): ConstructorParameters<typeof Peer>[3] {
@@ -532,13 +539,6 @@ function seenPeer({ id, name, info, addresses, via }: SightedPeer): SeenPeer {
 function pauseAfter({ code, byPeer }: SessionEnd): number {
   if (code === 'closed' && byPeer) return Number.POSITIVE_INFINITY
   return code === 'kicked' || code === 'protocol-violation' || code === 'limit-reached' ? PAUSE_MS : 0
-}
-
-/** Who leaves while everybody is being sent to does not spoil it for the others: `peer-gone` tells of it. */
-function unlessGone(accepted: Promise<void>, peer: Peer): Promise<void> {
-  return accepted.catch(error => {
-    if (peer.state !== 'gone') throw error
-  })
 }
 
 function leftError(): EarshotError {

@@ -113,6 +113,7 @@ export class SecureConnection implements TcpHandlers {
 
   /** Closes at once. `error` says why, where it was not our own wish. */
   abort(error?: EarshotError): void {
+    this.#endTimer?.cancel()
     this.#close(error)
     this.#tcp.destroy()
   }
