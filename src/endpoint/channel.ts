@@ -6,7 +6,7 @@ import { ReceiptOutcome } from '../messaging/messenger.ts'
 import { describeIssues, type SchemaResult, type StandardSchemaV1, validate } from '../messaging/standard-schema.ts'
 import type { Disposer, Emitter } from './emitter.ts'
 import type { Message } from './events.ts'
-import type { Arrival, MessageConsumer } from './message-hub.ts'
+import type { Arrival } from './message-hub.ts'
 import type { SendOptions } from './options.ts'
 
 export interface ChannelEvents<Output> {
@@ -24,7 +24,8 @@ export interface ChannelRoom {
  * A channel made by `room.channel`. Messages are checked against the schema on both sides: one that does not fit is
  * refused where it is sent, and dropped with a warning where it arrives.
  */
-export class Channel<Input = unknown, Output = Input> implements MessageConsumer, AsyncIterable<Message<Output>> {
+// It is a MessageConsumer, which the published declaration cannot say: it leaves out what is internal.
+export class Channel<Input = unknown, Output = Input> implements AsyncIterable<Message<Output>> {
   readonly name: string
   readonly schema: StandardSchemaV1<Input, Output> | undefined
   readonly #room: ChannelRoom
