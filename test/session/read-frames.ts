@@ -18,6 +18,8 @@ export interface PayloadFrame {
 export type ReadFrame =
   | PayloadFrame
   | { readonly kind: 'fragment'; readonly pool: Pool; readonly total: number | undefined; readonly bytes: Uint8Array }
+  | { readonly kind: 'hello'; readonly content: Uint8Array }
+  | { readonly kind: 'admit' }
   | { readonly kind: 'number'; readonly type: number; readonly value: number }
   | { readonly kind: 'credit'; readonly pool: Pool; readonly bytes: number }
   | { readonly kind: 'label'; readonly id: number; readonly name: string }
@@ -44,6 +46,10 @@ function readFrame(reader: ByteReader): ReadFrame {
   const type = reader.uint8('type')
   if (type >= FIRST_PAYLOAD_TYPE && type <= LAST_PAYLOAD_TYPE) return readPayload(reader, start, type)
   switch (type) {
+    case Frame.hello:
+      return { kind: 'hello', content: reader.view(reader.varint('length'), 'hello') }
+    case Frame.admit:
+      return { kind: 'admit' }
     case Frame.firstFragment:
     case Frame.fragment: {
       const pool = reader.uint8('pool') as Pool
