@@ -11,6 +11,7 @@ import type { Session } from '../session/session.ts'
 import { answerErrorFrom } from './answer-error.ts'
 import { AnswerItems } from './answer-items.ts'
 import { type Deadlines, Expiring } from './deadlines.ts'
+import { OpenTable } from './open-table.ts'
 import type { EncodedValue } from './value.ts'
 
 export interface AskLimits {
@@ -22,8 +23,7 @@ export interface AskLimits {
 export class AskedQuestions {
   readonly #session: Session
   readonly #deadlines: Deadlines
-  readonly #open = new Map<number, AskedQuestion>()
-  #nextId = 1
+  readonly #open = new OpenTable<AskedQuestion>()
 
   constructor(session: Session, deadlines: Deadlines) {
     this.#session = session
@@ -40,8 +40,8 @@ export class AskedQuestions {
   askStream(name: string, question: EncodedValue, limits: AskLimits): AsyncIterableIterator<unknown> {
     let asked: AskedQuestion | undefined
     const items = new AnswerItems({
-      onPull: count => asked && this.#open.has(asked.id) && this.#session.pull(asked.id, count),
-      onEmpty: () => asked && this.#open.has(asked.id) && this.#deadlines.add(asked, asked.timeoutMs),
+      onPull: count => asked && this.#open.get(asked.id) && this.#session.pull(asked.id, count),
+      onEmpty: () => asked && this.#open.get(asked.id) && this.#deadlines.add(asked, asked.timeoutMs),
       onReturn: () => asked?.cancel(undefined),
     })
     const resolve = (value: unknown) => items.finish(value)
@@ -61,10 +61,10 @@ export class AskedQuestions {
       reject(signal.reason)
       return undefined
     }
-    const id = this.#nextId++
+    const id = this.#open.nextId()
     const asked = new AskedQuestion(this, id, name, timeoutMs, resolve, reject, items)
     if (signal) asked.endWith(signal)
-    this.#open.set(id, asked)
+    this.#open.add(asked)
     this.#deadlines.add(asked, timeoutMs)
     try {
       const sent = this.#session.send(NO_LANE, Payload.question | kind, id, this.#session.label(name), bytes)
@@ -114,7 +114,7 @@ export class AskedQuestions {
 
   /** The session has ended: every open question fails with `error`. */
   close(error: EarshotError): void {
-    for (const asked of [...this.#open.values()]) asked.fail(error)
+    for (const asked of this.#open.drain()) asked.fail(error)
   }
 
   /** @internal */
