@@ -147,9 +147,11 @@ test('the published modules run', () => {
     import 'earshot/net'
     import { simulate } from 'earshot/testing'
     const net = simulate({ seed: 1 })
-    const room = await join('chat', { network: net.host('ada').network })
-    console.log(room.self.name)
-    await room.close()
+    await net.run(async () => {
+      const room = await join('chat', { network: net.host('ada').network })
+      console.log(room.self.name)
+      await room.close()
+    })
   `
   writeFileSync(join(consumer, 'run.mjs'), program)
   const { stdout, stderr } = spawnSync(process.execPath, ['run.mjs'], { cwd: consumer, encoding: 'utf8' })
