@@ -91,6 +91,10 @@ export const MAX_CACHED_RECORDS_PER_SET = 16
 export const MAX_RECORD_TTL_SECONDS = 4_500
 /** Queriers whose known answers are gathered at a time (RFC 6762 section 7.2). */
 export const MAX_TRUNCATED_QUERIERS = 64
+/** Questions remembered of one such querier. */
+export const MAX_GATHERED_QUESTIONS = 64
+/** Unicast answers waiting for their few milliseconds of jitter; beyond it a flood of questions goes unanswered. */
+export const MAX_DELAYED_UNICAST_ANSWERS = 64
 /** Answers that wait for their moment on one interface and family. */
 export const MAX_PENDING_ANSWERS = 1_024
 /** Bytes of a TXT record (RFC 6763 section 6.2: larger ones do not fit one packet). */

@@ -1,6 +1,6 @@
 /** The querier on one link (one interface, one address family): asks, remembers what it hears, keeps it fresh. */
 
-import { MAX_TRUNCATED_QUERIERS } from '../../limits.ts'
+import { MAX_GATHERED_QUESTIONS, MAX_TRUNCATED_QUERIERS } from '../../limits.ts'
 import type { SocketAddress } from '../../platform/network.ts'
 import { nameKey } from './domain-name.ts'
 import type { MdnsMessage } from './message.ts'
@@ -24,9 +24,6 @@ export interface LinkQuerierOptions {
   onChanged(records: readonly ResourceRecord[]): void
   onFull(): void
 }
-
-/** Of one begun query, the questions remembered. */
-const MAX_BEGUN_QUESTIONS = 64
 
 /** What a record may make us want to know next: with this order one packet is enough to resolve an instance. */
 const READING_ORDER: readonly (readonly QuestionType[])[] = [['PTR'], ['SRV', 'TXT'], ['A', 'AAAA', 'NSEC']]
@@ -77,7 +74,7 @@ export class LinkQuerier {
     const begun = this.#begunQueries.get(source.address)
     const questions = [...(begun ?? []), ...query.questions].filter(question => this.#serves(question, query, now))
     if (query.isTruncated && questions.length > 0 && this.#begunQueries.size < MAX_TRUNCATED_QUERIERS) {
-      this.#begunQueries.set(source.address, questions.slice(0, MAX_BEGUN_QUESTIONS))
+      this.#begunQueries.set(source.address, questions.slice(0, MAX_GATHERED_QUESTIONS))
       return
     }
     if (begun !== undefined) this.#begunQueries.delete(source.address)

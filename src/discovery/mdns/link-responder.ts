@@ -1,6 +1,6 @@
 /** The responder on one link (one interface, one address family): who is answered what, when, and how (RFC 6762 section 6). */
 
-import { MAX_TRUNCATED_QUERIERS } from '../../limits.ts'
+import { MAX_GATHERED_QUESTIONS, MAX_TRUNCATED_QUERIERS } from '../../limits.ts'
 import type { NetworkInterface, SocketAddress } from '../../platform/network.ts'
 import { additionalsFor, selectAnswers, suppressedBy } from './answer-selection.ts'
 import { Claims } from './claims.ts'
@@ -14,8 +14,6 @@ export const MDNS_PORT = 5353
 const LEGACY_TTL_SECONDS = 10
 /** Section 7.2: known answers in further packets are waited for this long. */
 const TRUNCATED_DELAY_MS = { from: 400, to: 500 }
-/** Questions gathered from one such querier. */
-const MAX_GATHERED_QUESTIONS = 64
 /**
  * Unicast answers wait only this long. Section 6 asks for 20 to 120 ms, to keep the multicasts of many hosts apart and
  * let them suppress each other; unicast is not suppressed, and a few milliseconds do to keep a receive buffer from

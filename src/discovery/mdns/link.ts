@@ -8,7 +8,7 @@
  */
 
 import type { EarshotError } from '../../errors.ts'
-import { MAX_MDNS_PACKETS_PER_SECOND } from '../../limits.ts'
+import { MAX_DELAYED_UNICAST_ANSWERS, MAX_MDNS_PACKETS_PER_SECOND } from '../../limits.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { AddressFamily, Network, NetworkInterface, SocketAddress, UdpSocket } from '../../platform/network.ts'
 import { onLinkTest } from './ip-address.ts'
@@ -27,8 +27,6 @@ const TTL = 255
 const ONE_SHOT_LISTEN_MS = 3_000
 /** A new IPv6 address cannot be used before its uniqueness has been checked (RFC 4862 section 5.4), a second or two. */
 const SETTLING_MS = 4_000
-/** Unicast answers waiting for their few milliseconds of jitter; beyond it a flood of questions goes unanswered. */
-const MAX_DELAYED_UNICAST = 64
 
 export interface LinkOptions {
   readonly link: NetworkInterface
@@ -215,7 +213,7 @@ export class Link {
   }
 
   #unicastLater(response: MdnsMessage, to: SocketAddress, delayMs: number, isLegacy: boolean): void {
-    if (this.#delayed.size >= MAX_DELAYED_UNICAST) return
+    if (this.#delayed.size >= MAX_DELAYED_UNICAST_ANSWERS) return
     const timer = this.#options.clock.setTimer(delayMs, () => {
       this.#delayed.delete(timer)
       for (const packet of responsePackets(response, { compressSrvTarget: !isLegacy })) this.#socket?.send(packet, to)
