@@ -1,0 +1,112 @@
+/** Messengers on a stage of `test/session`, each with what it was told. */
+
+import type { EarshotError } from '../../src/errors.ts'
+import { Deadlines } from '../../src/messaging/deadlines.ts'
+import { Messenger, type MessengerHandlers } from '../../src/messaging/messenger.ts'
+import type { AnswerFunction } from '../../src/messaging/received-questions.ts'
+import { encodeValue } from '../../src/messaging/value.ts'
+import { ReassemblyBudget } from '../../src/session/reassembly.ts'
+import { Session, type SessionEnd, type SessionHandlers } from '../../src/session/session.ts'
+import { type End, RawPeer, type Stage, type StageOptions, stage } from '../session/stage.ts'
+
+export interface ReceivedMessage {
+  readonly channel: string
+  readonly data: unknown
+  readonly length: number
+  readonly receipt: number
+}
+
+/** What is asked and answered in tests; `from` is the name of the other side. */
+export class RecordingMessenger implements MessengerHandlers<string> {
+  readonly messenger: Messenger<string>
+  readonly messages: ReceivedMessage[] = []
+  readonly infos: string[] = []
+  readonly livenesses: string[] = []
+  readonly ends: SessionEnd[] = []
+  readonly answers: Map<string, AnswerFunction<string>> = new Map()
+  /** What the application does with a message. */
+  onArrival: (message: ReceivedMessage) => void = () => {}
+
+  constructor(end: End, from: string) {
+    const open = (handlers: SessionHandlers) => new Session(end.connection, end.clock, new ReassemblyBudget(), handlers)
+    this.messenger = new Messenger(open, from, new Deadlines(end.clock), this)
+    end.connection.receive(this.messenger.session)
+  }
+
+  get session(): Session {
+    return this.messenger.session
+  }
+
+  send(channel: string, value: unknown): Promise<void> | undefined {
+    return this.messenger.send(channel, encodeValue(value))
+  }
+
+  sendWithReceipt(channel: string, value: unknown): Promise<void> {
+    return this.messenger.sendWithReceipt(channel, encodeValue(value))
+  }
+
+  ask(name: string, question: unknown, { timeoutMs = 2_000, signal }: AskOptions = {}): Promise<unknown> {
+    return this.messenger.ask(name, encodeValue(question), { timeoutMs, signal })
+  }
+
+  askStream(name: string, question: unknown, options: AskOptions = {}): AsyncIterableIterator<unknown> {
+    const { timeoutMs = 2_000, signal } = options
+    return this.messenger.askStream(name, encodeValue(question), { timeoutMs, signal })
+  }
+
+  onMessage(channel: string, data: unknown, length: number, receipt: number): void {
+    const message = { channel, data, length, receipt }
+    this.messages.push(message)
+    this.onArrival(message)
+  }
+
+  answerer(name: string): AnswerFunction<string> | undefined {
+    return this.answers.get(name)
+  }
+
+  onLiveness(liveness: string): void {
+    this.livenesses.push(liveness)
+  }
+
+  onInfo(info: string): void {
+    this.infos.push(info)
+  }
+
+  onClosed(end: SessionEnd): void {
+    this.ends.push(end)
+  }
+}
+
+export interface AskOptions {
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
+export interface MessengerPair extends Stage {
+  readonly alice: RecordingMessenger
+  readonly bert: RecordingMessenger
+}
+
+export async function messengers(options?: StageOptions): Promise<MessengerPair> {
+  const set = await stage(options)
+  return Object.assign(set, {
+    alice: new RecordingMessenger(set.ada, 'bert'),
+    bert: new RecordingMessenger(set.bob, 'alice'),
+  })
+}
+
+/** A messenger whose other side keeps no rules. */
+export async function besieged(): Promise<Stage & { readonly alice: RecordingMessenger; readonly raw: RawPeer }> {
+  const set = await stage({ segmentation: 'as-written' })
+  return Object.assign(set, { alice: new RecordingMessenger(set.ada, 'raw'), raw: new RawPeer(set.bob) })
+}
+
+/** What a promise rejects with. */
+export function rejection(promise: Promise<unknown>): Promise<EarshotError> {
+  return promise.then(
+    value => {
+      throw new Error(`it resolved with ${String(value)}`)
+    },
+    error => error,
+  )
+}
