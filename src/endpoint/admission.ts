@@ -71,6 +71,11 @@ export class Admission {
     return this.#refusal(id ?? '') === undefined
   }
 
+  /** The application asks for this peer itself. */
+  want(id: string): void {
+    this.#verdicts.accept(id)
+  }
+
   /** `isWanted`: the application asked for this peer itself, so `admit` is not asked again. */
   judge(id: string, details: (() => CallerDetails) | undefined, isWanted: boolean): Verdict | Promise<Verdict> {
     const refusal = this.#refusal(id)

@@ -134,7 +134,7 @@ export class Reception {
     try {
       await this.#shakeHands(connection, role, expectations.expectedId)
       expectations.onRemoteId(connection.remoteId)
-      if (expectations.isWanted) this.#wanted.set(connection, connection.remoteId)
+      if (expectations.isWanted) this.#want(connection)
       // The other side may have to ask a person before it says a word.
       if (role === 'initiator') patience.extend()
       await this.#greet(connection, role, expectations, patience, leaveHalfOpen)
@@ -153,6 +153,11 @@ export class Reception {
       if (this.#admitting.get(connection.remoteId)?.connection === connection)
         this.#admitting.delete(connection.remoteId)
     }
+  }
+
+  #want(connection: SecureConnection): void {
+    this.#wanted.set(connection, connection.remoteId)
+    this.#admission.want(connection.remoteId)
   }
 
   #shakeHands(

@@ -12,7 +12,12 @@ export type Verdict = Goodbye | undefined
 
 /** `story`: all that the caller said of itself. Who was accepted with one must not come in with another. */
 type Remembered =
-  | { readonly kind: 'thinking'; readonly story: string; readonly verdict: Promise<Verdict> }
+  | {
+      readonly kind: 'thinking'
+      readonly story: string
+      readonly verdict: Promise<Verdict>
+      readonly accept: () => void
+    }
   | { readonly kind: 'accepted'; readonly story: string; readonly at: number }
   | { readonly kind: 'denied'; readonly goodbye: Goodbye; readonly at: number }
 
@@ -38,9 +43,19 @@ export class RememberedVerdicts {
     }
     const verdict = ask()
     if (!(verdict instanceof Promise)) return this.#given(id, story, verdict)
-    const given = verdict.then(settled => this.#given(id, story, settled))
-    this.#remember(id, { kind: 'thinking', story, verdict: given })
+    let accept = (): void => {}
+    const accepted = new Promise<undefined>(resolve => {
+      accept = () => resolve(undefined)
+    })
+    const given = Promise.race([verdict, accepted]).then(settled => this.#given(id, story, settled))
+    this.#remember(id, { kind: 'thinking', story, verdict: given, accept })
     return given
+  }
+
+  /** The application has said by other means that it wants this peer: nobody need think about it any longer. */
+  accept(id: string): void {
+    const known = this.#byId.get(id)
+    if (known?.kind === 'thinking') known.accept()
   }
 
   #isCrossing(at: number): boolean {

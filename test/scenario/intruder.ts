@@ -1,0 +1,80 @@
+/** One who speaks the protocol and keeps no rule of it: for scenarios of attacks. */
+
+import { generateIdentity, type Identity } from '../../src/identity/identity.ts'
+import type { SocketAddress } from '../../src/platform/network.ts'
+import type { Platform } from '../../src/platform/platform.ts'
+import { Frame } from '../../src/session/frame.ts'
+import { InitiatorHandshake } from '../../src/session/handshake.ts'
+import { HandshakeParty } from '../../src/session/handshake-party.ts'
+import { encodeHello, type Hello } from '../../src/session/hello.ts'
+import { SecureConnection } from '../../src/session/secure-connection.ts'
+
+const SILENT = { onRecord() {}, onWritable() {}, onClosed() {} }
+
+export interface IntruderOptions {
+  readonly service?: string
+  readonly identity?: Identity
+  readonly hello?: Partial<Hello>
+}
+
+/** Somebody who has come as far as a session, and sends whatever records it likes. */
+export class Intruder {
+  readonly id: string
+  readonly #connection: SecureConnection
+  #ended = false
+
+  private constructor(connection: SecureConnection, id: string) {
+    this.#connection = connection
+    this.id = id
+    connection.receive({
+      ...SILENT,
+      onClosed: () => {
+        this.#ended = true
+      },
+    })
+  }
+
+  /** Shakes hands; with `hello` it asks to be admitted, too. */
+  static async handshake(
+    { clock, random, network }: Platform,
+    to: SocketAddress,
+    { service = 'chat', identity = generateIdentity(random) }: IntruderOptions = {},
+  ): Promise<Intruder> {
+    const party = new HandshakeParty({ identity, service, random })
+    const handshake = new InitiatorHandshake(party)
+    const connection = new SecureConnection(await network.connectTcp(to, { timeoutMs: 5_000 }), clock)
+    await connection.open(handshake, handshake.start())
+    return new Intruder(connection, identity.id)
+  }
+
+  /** Shakes hands and is admitted. */
+  static async enter(platform: Platform, to: SocketAddress, options: IntruderOptions = {}): Promise<Intruder> {
+    const intruder = await Intruder.handshake(platform, to, options)
+    const hello: Hello = {
+      instance: platform.random.bytes(8),
+      hasSession: false,
+      port: 0,
+      name: 'mallory',
+      info: '',
+      hello: '',
+      ...options.hello,
+    }
+    intruder.send(encodeHello(hello))
+    intruder.send(Uint8Array.of(Frame.admit))
+    return intruder
+  }
+
+  /** True once the other side has cut it off. */
+  get isCutOff(): boolean {
+    return this.#ended
+  }
+
+  /** Seals and sends one record. */
+  send(plaintext: Uint8Array): void {
+    this.#connection.sendRecord(plaintext)
+  }
+
+  leave(): void {
+    this.#connection.abort()
+  }
+}
