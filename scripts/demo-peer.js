@@ -29,6 +29,8 @@ const goneListener = room.on('peer-gone', ({ peer, code }) =>
 room.on('message', ({ data, from }) => report('heard', { peer: from.name, text: data }, `hears ${from.name}: ${data}`))
 room.on('warning', warning => report('warning', {}, `warns: ${warning.message}`))
 
+// Without the demo there is nothing to do here.
+process.on('disconnect', () => process.exit())
 process.on('message', async command => {
   if (command.say) await say(command.say)
   else if (command.ask) await ask(command)

@@ -180,4 +180,6 @@ function seconds() {
   return ((performance.now() - startedAt) / 1_000).toFixed(2)
 }
 
+// `npm run demo | head`: whoever has seen enough ends it.
+process.stdout.on('error', () => process.exit(0))
 process.exitCode = await main()
