@@ -1,9 +1,11 @@
 /** earshot as its users have it: the public entry only, two rooms which know each other's address. */
 
-import { join } from '../../dist/index.js'
+import { Identity, join } from '../../dist/index.js'
 
 const SERVICE = 'bench'
 const ECHO = 'echo'
+
+let identity
 
 export const earshot = {
   async prepare() {
@@ -11,12 +13,14 @@ export const earshot = {
   },
 
   /**
-   * Every room has an identity of its own, made here: rooms of one identity are one peer, and a peer has one session.
+   * Every room has an identity of its own unless `sameIdentity`: rooms of one identity are one peer, with one session.
    * `findByMdns`: look for each other on the loopback interface instead of being told the address.
    */
-  async open(handlers, { role, findByMdns = false }) {
+  async open(handlers, { role, sameIdentity = false, findByMdns = false }) {
+    if (sameIdentity) identity ??= Identity.generate()
     const room = await join(SERVICE, {
       name: role,
+      ...(sameIdentity && { identity }),
       discovery: findByMdns ? ['mdns'] : [],
       interfaces: { include: ['lo', 'lo0'] },
       listen: { host: '127.0.0.1', port: 0 },
