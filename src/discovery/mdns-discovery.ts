@@ -3,7 +3,7 @@
 import { EarshotError } from '../errors.ts'
 import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
-import type { Advert, Discovery, DiscoveryHandlers, Sighting } from './discovery.ts'
+import type { Advert, Discovery, DiscoveryHandlers } from './discovery.ts'
 import {
   decodeAdvert,
   encodeAdvert,
@@ -16,6 +16,7 @@ import { type InstanceAddress, ServiceBrowser, type ServiceInstance } from './dn
 import { ServicePublication } from './dns-sd/service-publication.ts'
 import { nameKey } from './mdns/domain-name.ts'
 import { MdnsEngine } from './mdns/mdns-engine.ts'
+import { SightingsById } from './sightings-by-id.ts'
 
 export interface MdnsDiscoveryOptions {
   /** The service whose peers to look for; undefined for those of every service. */
@@ -30,6 +31,7 @@ export class MdnsDiscovery implements Discovery {
   readonly via = 'mdns'
   readonly #options: MdnsDiscoveryOptions
   readonly #engine: MdnsEngine
+  /** By label: one peer may be advertised by several instances, for example while it is being renamed. */
   readonly #sightings = new SightingsById()
   #browser: ServiceBrowser | undefined
   #publication: ServicePublication | undefined
@@ -95,38 +97,6 @@ export class MdnsDiscovery implements Discovery {
 
   #report(lostId: string | undefined): void {
     if (lostId !== undefined) this.#options.handlers.onLost(lostId)
-  }
-}
-
-/** One peer may be advertised by several instances, for example while it is being renamed. */
-class SightingsById {
-  readonly #byLabel = new Map<string, Sighting>()
-
-  /** Returns the id that this label no longer stands for, where nothing else stands for it. */
-  set(label: string, sighting: Sighting): string | undefined {
-    const before = this.#byLabel.get(label)
-    this.#byLabel.delete(label)
-    this.#byLabel.set(label, sighting)
-    return before !== undefined && before.id !== sighting.id ? this.#unlessSeen(before.id) : undefined
-  }
-
-  delete(label: string): string | undefined {
-    const before = this.#byLabel.get(label)
-    return before !== undefined && this.#byLabel.delete(label) ? this.#unlessSeen(before.id) : undefined
-  }
-
-  /** What the newest instance says, with the addresses of all. */
-  merged(id: string): Sighting | undefined {
-    const all = [...this.#byLabel.values()].filter(sighting => sighting.id === id)
-    const newest = all.at(-1)
-    if (newest === undefined) return undefined
-    const addresses = all.reverse().flatMap(sighting => sighting.addresses)
-    const unique = new Map(addresses.map(entry => [`${entry.address} ${entry.port}`, entry]))
-    return { ...newest, addresses: [...unique.values()] }
-  }
-
-  #unlessSeen(id: string): string | undefined {
-    return this.merged(id) === undefined ? id : undefined
   }
 }
 

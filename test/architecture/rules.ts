@@ -17,6 +17,7 @@ export const LAYERS: readonly string[] = [
   'src/crypto/',
   'src/identity/',
   'src/discovery/discovery.ts',
+  'src/discovery/advert-rules.ts',
   'src/discovery/mdns/',
   'src/discovery/dns-sd/',
   'src/discovery/',

@@ -4,7 +4,8 @@
  */
 
 import { parsePeerId, shortPeerId } from '../../identity/peer-id.ts'
-import { MAX_INFO_BYTES, MAX_NAME_BYTES, MAX_SERVICE_NAME_LENGTH } from '../../limits.ts'
+import { MAX_INFO_BYTES } from '../../limits.ts'
+import { isDisplayName, isInfo, isServiceName } from '../advert-rules.ts'
 import type { Advert } from '../discovery.ts'
 import { cutToLabel } from './service-type.ts'
 import { MAX_TXT_STRING_BYTES } from './txt-record.ts'
@@ -92,24 +93,4 @@ function decode(bytes: Uint8Array | undefined): string | undefined {
   } catch {
     return undefined // Not UTF-8: as good as not there.
   }
-}
-
-function isDisplayName(name: string): boolean {
-  const length = encoder.encode(name).length
-  return length >= 1 && length <= MAX_NAME_BYTES && name.search(CONTROL_CHARACTERS) < 0
-}
-
-function isServiceName(service: string): boolean {
-  return service.length <= MAX_SERVICE_NAME_LENGTH && /^[a-z0-9-]+$/.test(service)
-}
-
-/** Empty, or JSON text within the limit. */
-function isInfo(info: string): boolean {
-  if (info === '') return true
-  try {
-    JSON.parse(info)
-  } catch {
-    return false
-  }
-  return encoder.encode(info).length <= MAX_INFO_BYTES
 }

@@ -4,9 +4,9 @@
  */
 
 import { MAX_INSTANCE_ADDRESSES } from '../../limits.ts'
+import { isInSubnet, isLinkLocalIpv6, parseIp, subnetsOf } from '../../platform/ip-address.ts'
 import type { AddressFamily, NetworkInterface } from '../../platform/network.ts'
 import { nameKey } from '../mdns/domain-name.ts'
-import { isInSubnet, isLinkLocalIpv6, parseIp, subnetsOf } from '../mdns/ip-address.ts'
 import type { FoundRecord, MdnsEngine } from '../mdns/mdns-engine.ts'
 import { type Question, type RecordType, type ResourceRecord, type SrvData, setKey } from '../mdns/record.ts'
 import { instanceLabel, serviceTypeName, subtypeName } from './service-type.ts'

@@ -1,8 +1,8 @@
 /** A service instance as multicast DNS records (RFC 6763 section 4 to 9): PTR, SRV, TXT, and the addresses of its host. */
 
+import { canonicalIp } from '../../platform/ip-address.ts'
 import type { NetworkInterface } from '../../platform/network.ts'
 import { nameKey } from '../mdns/domain-name.ts'
-import { canonicalIp } from '../mdns/ip-address.ts'
 import type { Publication, PublishedRecords } from '../mdns/publication.ts'
 import { HOST_TTL_SECONDS, type ResourceRecord, SERVICE_TTL_SECONDS } from '../mdns/record.ts'
 import {

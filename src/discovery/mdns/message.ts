@@ -8,8 +8,8 @@
 
 import { type Answer, AUTHORITATIVE_ANSWER, decode, encode, type Packet, TRUNCATED_RESPONSE } from 'dns-packet'
 import { protocolViolation } from '../../errors.ts'
+import { canonicalIp } from '../../platform/ip-address.ts'
 import { isEncodableName, joinLabels, LINE_BREAK, splitName } from './domain-name.ts'
-import { canonicalIp } from './ip-address.ts'
 import type { Question, QuestionType, RecordBody, ResourceRecord } from './record.ts'
 import { checkedCopy, compressNames, frameOf, type MessageFrame, TOP_BIT_OF_CLASS } from './wire-format.ts'
 

@@ -1,6 +1,6 @@
 /** IP addresses as bytes: for comparing records, and for asking whether a packet came from this link. */
 
-import type { NetworkInterface } from '../../platform/network.ts'
+import type { NetworkInterface } from './network.ts'
 
 /** The 4 or 16 bytes of an address, its zone left out; undefined where the text is none. */
 export function parseIp(text: string): Uint8Array | undefined {

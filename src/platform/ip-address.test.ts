@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { NetworkInterface } from '../../platform/network.ts'
 import { canonicalIp, onLinkTest, parseIp } from './ip-address.ts'
+import type { NetworkInterface } from './network.ts'
 
 const link: NetworkInterface = {
   name: 'eth0',
