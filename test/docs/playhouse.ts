@@ -1,11 +1,14 @@
 /** Runs programs on simulated hosts of one LAN: what they import as `earshot` knows which host it is on. */
 
+import * as zod from 'zod'
 import * as earshot from '../../src/index.ts'
 import * as mdns from '../../src/mdns.ts'
 import * as net from '../../src/net.ts'
 import * as testing from '../../src/testing/index.ts'
 import type { Program, ProgramEnvironment } from './program.ts'
 
+/** What else blocks import: here already, since loading takes time that the simulation does not know of. */
+const OTHERS: Readonly<Record<string, object>> = { zod }
 /** How long programs play that do not end by themselves. */
 const PLAY_MS = 15_000
 
@@ -60,6 +63,7 @@ class Player implements ProgramEnvironment {
     this.#simulation = simulation
     const { network } = simulation.host(name)
     this.#modules = {
+      ...OTHERS,
       earshot: {
         ...earshot,
         join: (service: string, options: earshot.JoinOptions = {}) => this.#join(service, { network, ...options }),
