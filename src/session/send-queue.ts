@@ -60,6 +60,10 @@ const WAITING_FRAME_BYTES = 256
 /** Batch buffers not in use, shared by all sessions: an idle session holds none. */
 const spareBatches: Uint8Array[] = []
 const MAX_SPARE_BATCHES = 64
+/** Batch buffers there are, spare or in use. */
+let fullBatches = 0
+/** With all of them in use a batch begins small: heartbeats to hundreds of peers must not take a full one each. */
+const SMALL_BATCH_BYTES = 1_024
 
 export class SendQueue {
   readonly #output: RecordOutput
@@ -297,7 +301,11 @@ export class SendQueue {
   /** Makes room for `length` bytes in the batch; a full batch leaves as a record of its own. */
   #room(length: number): void {
     if (this.#length + length > MAX_RECORD_PLAINTEXT_BYTES) this.#seal()
-    this.#batch ??= spareBatches.pop() ?? new Uint8Array(MAX_RECORD_PLAINTEXT_BYTES)
+    const needed = this.#length + length
+    if (this.#batch && needed <= this.#batch.length) return
+    const batch = takeBatch(needed)
+    if (this.#batch) batch.set(this.#batch.subarray(0, this.#length))
+    this.#batch = batch
   }
 
   #seal(): void {
@@ -309,9 +317,23 @@ export class SendQueue {
   }
 
   #releaseBatch(): void {
-    if (this.#batch && spareBatches.length < MAX_SPARE_BATCHES) spareBatches.push(this.#batch)
+    if (this.#batch) giveBackBatch(this.#batch)
     this.#batch = undefined
   }
+}
+
+function takeBatch(needed: number): Uint8Array {
+  const spare = spareBatches.pop()
+  if (spare) return spare
+  if (needed <= SMALL_BATCH_BYTES && fullBatches >= MAX_SPARE_BATCHES) return new Uint8Array(SMALL_BATCH_BYTES)
+  fullBatches++
+  return new Uint8Array(MAX_RECORD_PLAINTEXT_BYTES)
+}
+
+function giveBackBatch(batch: Uint8Array): void {
+  if (batch.length < MAX_RECORD_PLAINTEXT_BYTES) return
+  if (spareBatches.length < MAX_SPARE_BATCHES) spareBatches.push(batch)
+  else fullBatches--
 }
 
 function newPool(): SendPool {
