@@ -157,6 +157,7 @@ export class Room implements AsyncDisposable {
     })
     this.#seeker = new Seeker(clock, random, {
       selfId,
+      isVisible: () => this.#isVisible,
       isConnected,
       mayJoin: id => this.#admission.mayJoin(id),
       dialSighting: sighting => this.#connector.dialSighting(sighting),

@@ -11,19 +11,18 @@ import type { Random } from '../platform/random.ts'
 import { RetrySchedule } from './retry-schedule.ts'
 
 /**
- * Of two peers who see each other the newcomer dials at once, and the one with the smaller id. The other waits this
- * long: mostly the connection is there by then.
+ * Of two peers who see each other the one with the smaller id dials at once. The other waits this long: mostly the
+ * connection is there by then.
  */
 const COURTESY_MS = 100
 /** What is seen of a peer may change as often as somebody likes, but leads to one dial in this time at most. */
 const SHORTEST_REDIAL_MS = 1_000
 /** A dial that is still under way after this long waits for a person, and others need not wait for that. */
 const DIAL_SLOT_MS = 6_000
-/** Who joined this recently is the newcomer. */
-const NEWCOMER_MS = 500
 
 export interface SeekerRoom {
   readonly selfId: string
+  isVisible(): boolean
   isConnected(id: string): boolean
   /** Whether the room would let this peer in at all; undefined for one it does not know. */
   mayJoin(id: string | undefined): boolean
@@ -55,7 +54,6 @@ export class Seeker {
   readonly #clock: Clock
   readonly #random: Random
   readonly #room: SeekerRoom
-  readonly #startedAt: number
   readonly #sightings = new Map<string, SightedPeer>()
   readonly #prospects = new Map<string, Prospect>()
   readonly #waiting: Prospect[] = []
@@ -68,7 +66,6 @@ export class Seeker {
     this.#clock = clock
     this.#random = random
     this.#room = room
-    this.#startedAt = clock.now()
   }
 
   get sightings(): Iterable<SightedPeer> {
@@ -158,8 +155,8 @@ export class Seeker {
   }
 
   #courtesyMs(id: string): number {
-    const isNewcomer = this.#clock.now() - this.#startedAt < NEWCOMER_MS
-    return isNewcomer || this.#room.selfId < id ? 0 : COURTESY_MS
+    // Nobody sees an invisible room: it must dial.
+    return this.#room.isVisible() && this.#room.selfId > id ? COURTESY_MS : 0
   }
 
   #schedule(prospect: Prospect, delayMs: number): void {
