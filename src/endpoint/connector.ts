@@ -11,7 +11,7 @@ import { type DialTarget, dial } from './dialer.ts'
 import type { OnceOptions } from './emitter.ts'
 import type { ConnectOptions, PeerRef } from './options.ts'
 import { checkDuration, checkSignal } from './options-check.ts'
-import type { Peer } from './peer.ts'
+import { goneError, Peer } from './peer.ts'
 import type { Reception } from './reception.ts'
 import type { SightedPeer } from './seeker.ts'
 
@@ -79,6 +79,7 @@ export class Connector {
     if (typeof key !== 'string') throw new TypeError('a peer is meant by its object, its id or its name')
     const peer = this.connected(key)
     if (peer) return peer
+    if (ref instanceof Peer) throw goneError(ref)
     const namesakes = this.#room.peers().filter(({ name }) => name === key)
     throw new EarshotError('unknown-peer', describeUnknown(key, namesakes), {
       hint: namesakes.length > 1 ? 'Use the id of the one you mean.' : 'room.peers lists those who are connected.',

@@ -1,5 +1,6 @@
 /** Arguments of the public functions: checked and completed once, at the edge. Inside, everything is required. */
 
+import { asError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { generateIdentity } from '../identity/identity.ts'
 import {
@@ -53,13 +54,13 @@ export interface RoomOptions {
 
 export function checkJoinOptions(service: string, options: JoinOptions, platform: Platform): RoomOptions {
   checkObject('options', options)
-  const { secret, maxPeers = Number.POSITIVE_INFINITY, visible = true, admit, signal, listen = {} } = options
+  const { secret, maxPeers = Number.POSITIVE_INFINITY, visible = true, admit, signal } = options
   if (maxPeers !== Number.POSITIVE_INFINITY && (!Number.isInteger(maxPeers) || maxPeers < 0)) {
     throw new RangeError(`maxPeers must be a whole number from 0 or Infinity, not ${show(maxPeers)}`)
   }
   if (admit !== undefined && typeof admit !== 'function')
     throw new TypeError(`admit must be a function, not ${show(admit)}`)
-  if (typeof visible !== 'boolean') throw new TypeError(`visible must be true or false, not ${show(visible)}`)
+  checkVisible(visible)
   checkSecret(secret)
   return {
     service: checkService(service),
@@ -74,9 +75,14 @@ export function checkJoinOptions(service: string, options: JoinOptions, platform
     discovery: checkDiscovery(options.discovery),
     peers: checkPeers(options.peers ?? []),
     interfaces: checkInterfaceChoice(options.interfaces),
-    listen: { host: listen.host ?? '::', port: checkPort(listen.port ?? 0) },
+    listen: checkListen(options.listen ?? {}),
     signal: checkSignal(signal),
   }
+}
+
+export function checkVisible(visible: boolean): boolean {
+  if (typeof visible !== 'boolean') throw new TypeError(`visible must be true or false, not ${show(visible)}`)
+  return visible
 }
 
 /** Says nothing of the value. */
@@ -108,11 +114,20 @@ export function checkName(name: string): string {
 /** JSON text of a value, empty for undefined. */
 export function checkJson(field: string, value: Json | undefined, maxBytes: number): string {
   if (value === undefined) return ''
-  const text = JSON.stringify(value)
-  if (text === undefined) throw new TypeError(`${field} must be a value that JSON can carry, not ${show(value)}`)
+  const text = stringify(field, value)
   const bytes = byteLength(text)
   if (bytes > maxBytes) throw new RangeError(`${field} must have at most ${maxBytes} bytes of JSON, it has ${bytes}`)
   return text
+}
+
+function stringify(field: string, value: Json): string {
+  try {
+    const text: string | undefined = JSON.stringify(value)
+    if (text !== undefined) return text
+  } catch (cause) {
+    throw new TypeError(`${field} must be a value that JSON can carry: ${asError(cause).message}`, { cause })
+  }
+  throw new TypeError(`${field} must be a value that JSON can carry, not ${show(value)}`)
 }
 
 export function checkInterfaceChoice(choice: InterfaceChoice | undefined): InterfaceChoice | undefined {
@@ -201,6 +216,13 @@ function checkPeers(peers: readonly string[]): readonly string[] {
       throw new RangeError(`peers takes 'ip:port', not ${show(peer)}`)
   }
   return peers
+}
+
+function checkListen(listen: NonNullable<JoinOptions['listen']>): RoomOptions['listen'] {
+  checkObject('listen', listen)
+  const { host = '::', port = 0 } = listen
+  if (typeof host !== 'string') throw new TypeError(`listen.host must be an address, not ${show(host)}`)
+  return { host, port: checkPort(port) }
 }
 
 function checkPort(port: number): number {

@@ -41,6 +41,7 @@ import {
   checkLabel,
   checkSendOptions,
   checkSignal,
+  checkVisible,
   type RoomOptions,
 } from './options-check.ts'
 import { goneError, type Peer } from './peer.ts'
@@ -326,8 +327,7 @@ export class Room implements AsyncDisposable {
   }
 
   set visible(visible: boolean) {
-    if (typeof visible !== 'boolean') throw new TypeError(`visible must be true or false, not ${String(visible)}`)
-    this.#isVisible = visible
+    this.#isVisible = checkVisible(visible)
     this.#advertise()
   }
 

@@ -31,8 +31,10 @@ describe('send', () => {
       expect(error).toMatchObject({ code: 'unknown-peer', hint: expect.stringContaining('room.peers') })
       const gone = peerOf(ada!, bob!)
       await bob!.close()
-      expect(await failureOf(gone.send('y'))).toMatchObject({ code: 'unknown-peer' })
-      expect(await failureOf(gone.ping())).toMatchObject({ code: 'closed' })
+      const calls = [gone.send('y'), gone.send('y', { receipt: true }), ada!.send('y', { to: gone }), gone.ping()]
+      const asks = [gone.ask('y'), ada!.ask(gone, 'y')]
+      for (const call of [...calls, ...asks]) expect(await failureOf(call)).toMatchObject({ code: 'closed' })
+      expect(await failureOf(ada!.send('y', { to: 'bob' }))).toMatchObject({ code: 'unknown-peer' })
       expect(heard).toEqual([])
     }))
 
