@@ -352,6 +352,7 @@ export class Room implements AsyncDisposable {
   async #start(): Promise<void> {
     const { listen, signal, peers } = this.#options
     this.#listener = await this.#platform.network.listenTcp(listen, tcp => this.#onConnection(tcp))
+    this.#reception.prepare()
     this.#discoveries = this.#options.discovery.map(() => this.#mdns())
     for (const discovery of this.#discoveries) await discovery.start()
     this.#advertise()
@@ -466,9 +467,21 @@ export class Room implements AsyncDisposable {
     })
   }
 
+  #sendTo(peer: Peer, data: unknown): Promise<void> {
+    try {
+      if (this.#leaving) throw leftError()
+      const value = encodeValue(data)
+      if (peer.state === 'gone') throw goneError(peer)
+      return peer.messenger.send('', value) ?? SENT
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
   #peerRoom(): ConstructorParameters<typeof Peer>[3] {
     return {
       send: (data, options) => this.#send('', data, options),
+      sendTo: (peer, data) => this.#sendTo(peer, data),
       path: peer => this.#path(peer),
       now: () => this.#platform.clock.now(),
       kick: (peer, reason, banMs) => {

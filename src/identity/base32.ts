@@ -2,10 +2,12 @@
 
 const ALPHABET = 'abcdefghijklmnopqrstuvwxyz234567'
 
+const CODES = [...ALPHABET].map(character => character.charCodeAt(0))
 const VALUES = new Map([...ALPHABET].map((character, value) => [character, value]))
 
 export function encodeBase32(bytes: Uint8Array): string {
-  let text = ''
+  // Codes first: a text put together character by character stays a chain of 52 parts for as long as it lives.
+  const codes: number[] = []
   let bits = 0
   let bitCount = 0
   for (const byte of bytes) {
@@ -13,11 +15,12 @@ export function encodeBase32(bytes: Uint8Array): string {
     bitCount += 8
     while (bitCount >= 5) {
       bitCount -= 5
-      text += ALPHABET[(bits >>> bitCount) & 31]
+      codes.push(CODES[(bits >>> bitCount) & 31]!)
     }
     bits &= (1 << bitCount) - 1
   }
-  return bitCount === 0 ? text : text + ALPHABET[(bits << (5 - bitCount)) & 31]
+  if (bitCount > 0) codes.push(CODES[(bits << (5 - bitCount)) & 31]!)
+  return String.fromCharCode(...codes)
 }
 
 /**

@@ -32,7 +32,8 @@ export class Messenger<From> implements SessionHandlers {
   readonly #deadlines: Deadlines
   readonly #asked: AskedQuestions
   readonly #received: ReceivedQuestions<From>
-  readonly #receipts = new Map<number, { resolve: () => void; reject: (error: unknown) => void }>()
+  /** Made with the first receipt: most sessions never want one. */
+  #receipts: Map<number, { resolve: () => void; reject: (error: unknown) => void }> | undefined
   #nextReceipt = 1
 
   constructor(
@@ -59,9 +60,10 @@ export class Messenger<From> implements SessionHandlers {
     const label = this.session.label(channel)
     const number = this.#nextReceipt++
     return new Promise((resolve, reject) => {
+      this.#receipts ??= new Map()
       this.#receipts.set(number, { resolve, reject })
       this.session.send(label, Payload.message | kind, label, number, bytes)?.catch(error => {
-        this.#receipts.delete(number)
+        this.#receipts?.delete(number)
         reject(error)
       })
     })
@@ -125,9 +127,9 @@ export class Messenger<From> implements SessionHandlers {
   }
 
   onReceipt(number: number, outcome: number): void {
-    const waiting = this.#receipts.get(number)
+    const waiting = this.#receipts?.get(number)
     if (!waiting) return
-    this.#receipts.delete(number)
+    this.#receipts?.delete(number)
     if (outcome === ReceiptOutcome.delivered) waiting.resolve()
     else waiting.reject(undelivered(outcome))
   }
@@ -154,8 +156,8 @@ export class Messenger<From> implements SessionHandlers {
       new EarshotError('closed', `the peer is gone: ${end.code}`, end.reason === '' ? {} : { reason: end.reason })
     this.#asked.close(error)
     this.#received.close(error)
-    for (const { reject } of this.#receipts.values()) reject(error)
-    this.#receipts.clear()
+    for (const { reject } of this.#receipts?.values() ?? []) reject(error)
+    this.#receipts = undefined
     this.#handlers.onClosed(end)
   }
 }

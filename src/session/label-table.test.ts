@@ -4,28 +4,29 @@ import { ReceivedLabels, SentLabels } from './label-table.ts'
 
 const violation = expect.objectContaining({ code: 'protocol-violation' })
 
-test('a name is told once, and numbers count up from 1; the room itself is 0 and never told', () => {
+test('a name is added once, and numbers count up from 1; the room itself is 0 and never added', () => {
   const labels = new SentLabels()
-  expect(labels.number('')).toEqual({ id: 0, isNew: false })
-  expect(labels.number('chat')).toEqual({ id: 1, isNew: true })
-  expect(labels.number('scores')).toEqual({ id: 2, isNew: true })
-  expect(labels.number('chat')).toEqual({ id: 1, isNew: false })
+  expect(labels.number('')).toBe(0)
+  expect(labels.number('chat')).toBeUndefined()
+  expect(labels.add('chat')).toBe(1)
+  expect(labels.add('scores')).toBe(2)
+  expect(labels.number('chat')).toBe(1)
+  expect(labels.number('scores')).toBe(2)
 })
 
 test('what one side numbers the other side names, up to the limit', () => {
   const sent = new SentLabels()
   const received = new ReceivedLabels()
   for (let i = 1; i <= MAX_LABELS; i++) {
-    const { id, isNew } = sent.number(`label ${i}`)
-    expect(isNew).toBe(true)
+    const id = sent.add(`label ${i}`)
     received.add(id, `label ${i}`)
     expect(received.name(id)).toBe(`label ${i}`)
   }
 
-  expect(() => sent.number('one more')).toThrow(
+  expect(() => sent.add('one more')).toThrow(
     expect.objectContaining({ code: 'limit-reached', hint: expect.any(String) }),
   )
-  expect(sent.number('label 7')).toEqual({ id: 7, isNew: false })
+  expect(sent.number('label 7')).toBe(7)
   expect(() => received.add(MAX_LABELS + 1, 'one more')).toThrow(violation)
 })
 

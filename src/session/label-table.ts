@@ -7,13 +7,17 @@ import { EarshotError, protocolViolation } from '../errors.ts'
 import { MAX_LABELS } from '../limits.ts'
 
 export class SentLabels {
-  readonly #ids = new Map<string, number>([['', 0]])
+  #ids: Map<string, number> | undefined
 
-  /** The number for a name, and whether it has to be told first. */
-  number(name: string): { id: number; isNew: boolean } {
-    const known = this.#ids.get(name)
-    if (known !== undefined) return { id: known, isNew: false }
-    if (this.#ids.size > MAX_LABELS) {
+  /** The number that stands for a name; undefined for a name that has to be added and told first. */
+  number(name: string): number | undefined {
+    return name === '' ? 0 : this.#ids?.get(name)
+  }
+
+  /** Gives the next number to a name. Throws `limit-reached` where there are too many. */
+  add(name: string): number {
+    this.#ids ??= new Map()
+    if (this.#ids.size === MAX_LABELS) {
       throw new EarshotError(
         'limit-reached',
         `more than ${MAX_LABELS} names of channels and questions in one session`,
@@ -22,9 +26,9 @@ export class SentLabels {
         },
       )
     }
-    const id = this.#ids.size
+    const id = this.#ids.size + 1
     this.#ids.set(name, id)
-    return { id, isNew: true }
+    return id
   }
 }
 

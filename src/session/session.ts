@@ -120,8 +120,10 @@ export class Session implements RecordReceiver {
 
   /** The number that stands for a channel's or question's name; the other side learns it first. */
   label(name: string): number {
-    const { id, isNew } = this.#sentLabels.number(name)
-    if (isNew) this.#queue.control(encodeLabel(id, name))
+    const known = this.#sentLabels.number(name)
+    if (known !== undefined) return known
+    const id = this.#sentLabels.add(name)
+    this.#queue.control(encodeLabel(id, name))
     return id
   }
 
