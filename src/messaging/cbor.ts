@@ -5,7 +5,7 @@
  * pass for the content of a typed array would otherwise allocate gigabytes.
  */
 
-import { decode, encode, type TagDecodeControl, Tokenizer } from 'cborg'
+import { encode, type TagDecodeControl, Tokenizer, tokensToObject } from 'cborg'
 import * as taglib from 'cborg/taglib'
 import { MAX_BIGINT_BYTES } from '../limits.ts'
 import { isWellFormed } from './well-formed.ts'
@@ -22,16 +22,28 @@ export function encodeCbor(value: unknown): Uint8Array {
 export function decodeCbor(bytes: Uint8Array): unknown {
   // Not as a Buffer, whose `slice` makes views: what is decoded must not share its memory with anything else.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
-  return decode(plain, { ...decodeOptions, tokenizer: new StrictTokenizer(plain, decodeOptions) })
+  const tokenizer = new StrictTokenizer(plain, decodeOptions)
+  const value: unknown = tokensToObject(tokenizer, decodeOptions)
+  // cborg's signs for "nothing there" and "the end of what never began".
+  if (typeof value === 'symbol') throw new TypeError('there is no value')
+  if (!tokenizer.done()) throw new TypeError('there are bytes behind the value')
+  return value
 }
 
 /** cborg replaces what is not UTF-8 and drops a byte-order mark; here the first is refused and the second kept. */
 class StrictTokenizer extends Tokenizer {
   override next(): Token {
     const token = super.next()
-    if (token.byteValue !== undefined) token.value = utf8.decode(token.byteValue)
+    if (token.byteValue !== undefined && !isAscii(token.value, token.byteValue)) {
+      token.value = utf8.decode(token.byteValue)
+    }
     return token
   }
+}
+
+/** Most texts: each byte is one character. What was replaced, one for one, is not ASCII either. */
+function isAscii(decoded: string, bytes: Uint8Array): boolean {
+  return decoded.length === bytes.length && !decoded.includes('\ufffd')
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
