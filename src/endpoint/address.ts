@@ -7,7 +7,7 @@ export interface HostAndPort {
   readonly port: number
 }
 
-const BRACKETED = /^\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]:(\d{1,5})$/
+const BRACKETED = /^\[([0-9a-fA-F.]*:[0-9a-fA-F:.]*(?:%[\w.-]+)?)\]:(\d{1,5})$/
 const PLAIN = /^([^\s:[\]]{1,253}):(\d{1,5})$/
 
 /** Undefined where the text is not an address with a port. */
