@@ -1,0 +1,67 @@
+import { execFile } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { expect, test } from 'vitest'
+import { uniqueService } from './peer-process.ts'
+
+const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
+
+/** Joins and leaves over and over, and counts what is left: resources of the system, timers, listeners, and memory. */
+const PROGRAM = `
+  import { getEventListeners } from 'node:events'
+  import { createHook } from 'node:async_hooks'
+  import { join } from ${JSON.stringify(LIBRARY)}
+  const service = process.argv[1]
+  const interfaces = { include: ['lo', 'lo0'] }
+  const { signal } = new AbortController()
+  // Timers that keep nobody awake are not among the active resources.
+  const timers = new Set()
+  createHook({
+    init: (id, type) => type === 'Timeout' && timers.add(id),
+    destroy: id => timers.delete(id),
+  }).enable()
+  const count = () => ({
+    resources: process.getActiveResourcesInfo().filter(kind => !/^(Pipe|TTY)/.test(kind)),
+    timers: timers.size,
+    signal: getEventListeners(signal, 'abort').length,
+    process: process.eventNames().map(name => [String(name), process.listenerCount(name)]),
+  })
+  const round = async () => {
+    const rooms = await Promise.all(['ada', 'bob', 'eve'].map(name => join(service, { name, interfaces, signal })))
+    await Promise.all(rooms.map(async room => {
+      while (room.peers.length < 2) await room.once('peer-state', { timeoutMs: 5 }).catch(() => {})
+    }))
+    const [ada, bob] = rooms
+    bob.answer('echo', text => text)
+    await ada.ask('bob', 'echo', 'x'.repeat(100_000))
+    await ada.send('y', { receipt: false })
+    await ada.connect('bob')
+    await Promise.all(rooms.map(room => room.close()))
+  }
+  const settle = async () => {
+    for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))
+    globalThis.gc()
+  }
+  // The first rounds make the engine's own code and caches.
+  for (let i = 0; i < 15; i++) await round()
+  await settle()
+  const before = count()
+  const heapBefore = process.memoryUsage().heapUsed
+  for (let i = 0; i < 15; i++) await round()
+  await settle()
+  const heapGrowth = process.memoryUsage().heapUsed - heapBefore
+  console.log(JSON.stringify({ before, after: count(), heapGrowth }))
+`
+
+test('a process that joins and leaves rooms over and over keeps nothing of them, and ends by itself', {
+  timeout: 60_000,
+}, async () => {
+  const args = ['--expose-gc', '--input-type=module', '-e', PROGRAM, uniqueService()]
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { timeout: 45_000 })
+  expect(stderr).toBe('')
+  const { before, after, heapGrowth } = JSON.parse(stdout)
+  expect(before.resources).toEqual([])
+  expect(after).toEqual(before)
+  // 45 rooms with 2 peers each: what they kept would be megabytes.
+  expect(heapGrowth).toBeLessThan(1_000_000)
+})
