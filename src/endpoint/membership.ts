@@ -5,6 +5,7 @@ import type { Deadlines } from '../messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../messaging/messenger.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
+import type { SocketAddress } from '../platform/network.ts'
 import type { GoodbyeCode } from '../session/frame.ts'
 import type { Hello } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
@@ -80,6 +81,14 @@ export class Membership {
     connection.receive(peer.messenger.session)
     this.#events.onPeer(peer)
     return peer
+  }
+
+  /** Drops the sessions whose own address is gone: nothing comes through any more, and no heartbeat need tell. */
+  dropUnless(isOwn: (local: SocketAddress) => boolean): void {
+    for (const { messenger } of [...this.#peers.values()]) {
+      if (isOwn(messenger.session.connection.local)) continue
+      messenger.session.abort(new EarshotError('lost', 'the address of the connection is gone'))
+    }
   }
 
   /** Parts with one peer: it is gone at once for this side, and what is queued for it still leaves. */

@@ -89,6 +89,7 @@ export class Room implements AsyncDisposable {
   #listener: TcpListener | undefined
   #info: string
   #isVisible: boolean
+  #unwatch: (() => void) | undefined
   #leaving: Promise<void> | undefined
   #resolveClosed!: (reason: unknown) => void
 
@@ -353,8 +354,9 @@ export class Room implements AsyncDisposable {
     const { listen, signal, peers } = this.#options
     this.#listener = await this.#platform.network.listenTcp(listen, tcp => this.#onConnection(tcp))
     this.#reception.prepare()
-    this.#discoveries = this.#options.discovery.map(() => this.#mdns())
-    for (const discovery of this.#discoveries) await discovery.start()
+    this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onInterfaceChange())
+    this.#discovery = this.#newDiscovery()
+    await this.#discovery.start()
     this.#advertise()
     for (const address of peers) this.#seeker.addAddress(address)
     signal?.throwIfAborted()
@@ -381,6 +383,7 @@ export class Room implements AsyncDisposable {
   }
 
   async #doLeave(manner: 'politely' | 'at once'): Promise<void> {
+    this.#unwatch?.()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#seeker.close()
     this.#connector.close()
@@ -399,7 +402,11 @@ export class Room implements AsyncDisposable {
     else this.#reception.accept(tcp)
   }
 
-  #onSighting(sighting: SightedPeer): void {
+  #onInterfaceChange(): void {
+    this.#membership.dropUnless(({ address }) => this.#interfaceOf(address) !== undefined)
+  }
+
+  #onSighting(sighting: Sighting): void {
     if (this.#seeker.onSighting(sighting) && !this.#membership.get(sighting.id)) {
       this.#emitter.emit('found', seenPeer(sighting))
     }
