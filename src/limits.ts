@@ -102,6 +102,23 @@ export const MAX_TXT_BYTES = 1_300
 /** Addresses listed for one service instance. */
 export const MAX_INSTANCE_ADDRESSES = 32
 
+// The beacon ------------------------------------------------------------------------------------------------------------
+
+/** Packets are half of this; what is longer is none of ours. It fits every link without fragments. */
+export const MAX_BEACON_PACKET_BYTES = 1_200
+/** Packets handled per second on one link; what is above is dropped unread. */
+export const MAX_BEACON_PACKETS_PER_SECOND = 2_000
+/** Askers answered by unicast per second; for all above it there is one announcement. */
+export const MAX_BEACON_ANSWERS_PER_SECOND = 32
+/** Of these, at one address: somebody may ask in its name. */
+export const MAX_BEACON_ANSWERS_PER_ADDRESS = 16
+/** Peers remembered, once for each address they were heard from; further ones are not taken until others are gone. */
+export const MAX_BEACON_ENTRIES = 4_096
+/** Of these, heard from one address: one liar cannot fill the table alone. */
+export const MAX_BEACON_ENTRIES_PER_SOURCE = 512
+/** Addresses that one peer was heard from. */
+export const MAX_BEACON_ENTRIES_PER_PEER = 16
+
 // Values --------------------------------------------------------------------------------------------------------------
 
 /** How deep arrays and objects may be nested in a value that is sent: deeper ones are mostly cycles. */

@@ -1,6 +1,6 @@
 /**
  * The discovery contract: what a way of finding peers must offer, and what it tells. Rooms know only this file; the
- * ways themselves (`mdns/`, `static.ts`, …) are wired in by `endpoint/`.
+ * ways themselves (`mdns-discovery.ts`, `beacon-discovery.ts`) are wired in by `endpoint/`.
  */
 
 import type { EarshotError } from '../errors.ts'
@@ -27,6 +27,8 @@ export interface Sighting {
   readonly info: string
   /** Where it can be dialled, the most promising first. */
   readonly addresses: readonly SocketAddress[]
+  /** The way that saw it first: `'mdns'`, `'beacon'`. */
+  readonly via: string
 }
 
 export interface DiscoveryHandlers {
@@ -39,8 +41,6 @@ export interface DiscoveryHandlers {
 }
 
 export interface Discovery {
-  /** Names this way in `via` and in attempts: `'mdns'`, … */
-  readonly via: string
   /** Starts looking for peers; the first question leaves before this resolves. */
   start(): Promise<void>
   /** Starts to advertise, changes what is advertised, or, with `undefined`, says goodbye and stops advertising. */

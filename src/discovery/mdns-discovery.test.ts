@@ -68,7 +68,7 @@ describe('MdnsDiscovery', () => {
     await net.advance(50)
     expect(bob.names).toEqual(['ada'])
     const { addresses, ...text } = bob.seen.get(idOf('ada'))!
-    expect(text).toEqual({ service: 'chat', id: idOf('ada'), name: 'ada', info: '{"team":"red"}' })
+    expect(text).toEqual({ service: 'chat', id: idOf('ada'), name: 'ada', info: '{"team":"red"}', via: 'mdns' })
     expect(addresses).toEqual([
       { address: '192.168.1.2', port: 4_000 },
       { address: expect.stringMatching(/^fe80::.*%eth0$/), port: 4_000 },

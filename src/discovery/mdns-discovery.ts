@@ -1,6 +1,6 @@
 /** Finding peers by multicast DNS and DNS-SD (RFC 6762, 6763): works on every network where multicast does. */
 
-import { EarshotError } from '../errors.ts'
+import type { EarshotError } from '../errors.ts'
 import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Advert, Discovery, DiscoveryHandlers } from './discovery.ts'
@@ -16,6 +16,7 @@ import { type InstanceAddress, ServiceBrowser, type ServiceInstance } from './dn
 import { ServicePublication } from './dns-sd/service-publication.ts'
 import { nameKey } from './mdns/domain-name.ts'
 import { MdnsEngine } from './mdns/mdns-engine.ts'
+import { noInterface } from './no-interface.ts'
 import { SightingsById } from './sightings-by-id.ts'
 
 export interface MdnsDiscoveryOptions {
@@ -28,7 +29,6 @@ export interface MdnsDiscoveryOptions {
 }
 
 export class MdnsDiscovery implements Discovery {
-  readonly via = 'mdns'
   readonly #options: MdnsDiscoveryOptions
   readonly #engine: MdnsEngine
   /** By label: one peer may be advertised by several instances, for example while it is being renamed. */
@@ -87,7 +87,7 @@ export class MdnsDiscovery implements Discovery {
       return
     }
     const addresses = dialAddresses(instance)
-    this.#report(this.#sightings.set(nameKey(instance.label), { ...text, addresses }))
+    this.#report(this.#sightings.set(nameKey(instance.label), { ...text, addresses, via: 'mdns' }))
     handlers.onSighting(this.#sightings.merged(text.id)!)
   }
 
@@ -123,10 +123,4 @@ function preference({ family, isLinkLocal, isOnSubnet }: InstanceAddress): numbe
   if (family === 'ipv4' && isOnSubnet) return 0
   if (isLinkLocal && family === 'ipv6') return 1
   return isOnSubnet ? 2 : 3
-}
-
-function noInterface(): EarshotError {
-  return new EarshotError('no-network', 'multicast DNS has no interface to look for peers on', {
-    hint: '`earshot interfaces` lists the interfaces; one that comes up later is used at once.',
-  })
 }

@@ -32,6 +32,11 @@ export class SightingsById {
     return id
   }
 
+  /** Where it is seen. */
+  labelsOf(id: string): readonly string[] {
+    return [...(this.#byId.get(id)?.keys() ?? [])]
+  }
+
   /** What the newest sighting says, with the addresses of all. */
   merged(id: string): Sighting | undefined {
     const newestFirst = [...(this.#byId.get(id)?.values() ?? [])].reverse()
@@ -48,4 +53,13 @@ export function uniteAddresses(lists: readonly (readonly SocketAddress[])[]): So
     if (!unique.has(key)) unique.set(key, entry)
   }
   return [...unique.values()]
+}
+
+/** Whether they tell the same; the order of addresses is no news. */
+export function isSameSighting(a: Sighting, b: Sighting): boolean {
+  if (a.service !== b.service || a.name !== b.name || a.info !== b.info) return false
+  return (
+    a.addresses.length === b.addresses.length &&
+    uniteAddresses([a.addresses, b.addresses]).length === a.addresses.length
+  )
 }

@@ -1,5 +1,6 @@
 /** Finds the peer that somebody means, and dials it: by address, by id, by short id, or by name. */
 
+import type { Sighting } from '../discovery/discovery.ts'
 import { EarshotError } from '../errors.ts'
 import { PEER_ID_LENGTH, shortPeerId } from '../identity/peer-id.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
@@ -13,7 +14,6 @@ import type { ConnectOptions, PeerRef } from './options.ts'
 import { checkDuration, checkSignal } from './options-check.ts'
 import { goneError, Peer } from './peer.ts'
 import type { Reception } from './reception.ts'
-import type { SightedPeer } from './seeker.ts'
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 /** A dial that nobody waits for: long enough for the other side to ask a person. */
@@ -39,13 +39,13 @@ interface DialPlan {
 export interface ConnectorRoom {
   peer(id: string): Peer | undefined
   peers(): readonly Peer[]
-  sightings(): Iterable<SightedPeer>
+  sightings(): Iterable<Sighting>
   /** The next peer, or the next sighting, for which `accepts` is true. */
   nextPeer(accepts: (peer: Peer) => boolean, options: OnceOptions): Promise<Peer>
   nextSighting(
     accepts: (seen: { readonly id: string; readonly name: string }) => boolean,
     options: OnceOptions,
-  ): Promise<SightedPeer>
+  ): Promise<Sighting>
 }
 
 export class Connector {
@@ -120,7 +120,7 @@ export class Connector {
   }
 
   /** Resolves with the peer's id. */
-  async dialSighting(sighting: SightedPeer): Promise<string> {
+  async dialSighting(sighting: Sighting): Promise<string> {
     return this.#dialInBackground(async () => planFor(sighting, false))
   }
 
@@ -217,7 +217,7 @@ export class Connector {
     }
   }
 
-  async #sighted(target: string, options: OnceOptions): Promise<SightedPeer> {
+  async #sighted(target: string, options: OnceOptions): Promise<Sighting> {
     const seen = [...this.#room.sightings()].filter(sighting => isMeant(sighting, target))
     if (seen.length > 1) {
       throw new EarshotError('unknown-peer', describeUnknown(target, seen), { hint: 'Use the id of the one you mean.' })
@@ -239,7 +239,7 @@ function isMeant({ id, name }: { readonly id: string; readonly name: string }, k
   return id === key || name === key || (key.length < PEER_ID_LENGTH && shortPeerId(id) === key)
 }
 
-function planFor({ id, addresses, via }: SightedPeer, isWanted: boolean): DialPlan {
+function planFor({ id, addresses, via }: Sighting, isWanted: boolean): DialPlan {
   return { targets: addresses.map(address => ({ address, via })), expectedId: id, isWanted }
 }
 

@@ -1,18 +1,20 @@
 /** `discover`: who is there, without joining. */
 
-import { MdnsDiscovery } from '../discovery/mdns-discovery.ts'
 import type { EarshotError } from '../errors.ts'
 import { ItemQueue } from '../messaging/item-queue.ts'
 import { defaultInterfaces } from '../platform/interface-choice.ts'
 import type { Platform } from '../platform/platform.ts'
 import { formatAddress } from './address.ts'
 import { parseJson } from './json.ts'
-import type { InterfaceChoice, Json } from './options.ts'
-import { checkInterfaceChoice, checkService, checkSignal } from './options-check.ts'
+import type { DiscoveryMethod, InterfaceChoice, Json } from './options.ts'
+import { checkDiscovery, checkInterfaceChoice, checkService, checkSignal } from './options-check.ts'
+import { discoveryBy } from './ways.ts'
 
 export interface DiscoverOptions {
   /** Ends the sequence; the loop ends without an error. */
   readonly signal?: AbortSignal
+  /** The ways to look for peers. @default all that work without the Internet */
+  readonly discovery?: readonly DiscoveryMethod[]
   readonly interfaces?: InterfaceChoice
   /** Something does not work while the rest goes on, such as one of the interfaces, or all until one comes up. */
   readonly onWarning?: (error: EarshotError) => void
@@ -30,6 +32,7 @@ export interface DiscoveredPeer {
   readonly info: Json | undefined
   /** `'ip:port'`, the most promising first. */
   readonly addresses: readonly string[]
+  /** The way that saw it first. */
   readonly via: string
 }
 
@@ -41,11 +44,12 @@ export async function* discoverOn(
 ): AsyncGenerator<DiscoveredPeer, void, undefined> {
   if (service !== undefined) checkService(service)
   const signal = checkSignal(options.signal)
+  const methods = checkDiscovery(options.discovery)
   const interfaces = checkInterfaceChoice(options.interfaces)
   if (signal?.aborted) return
   const present = new Map<string, DiscoveredPeer>()
   const seen = new ItemQueue<DiscoveredPeer>()
-  const discovery: MdnsDiscovery = new MdnsDiscovery({
+  const discovery = discoveryBy(methods, {
     service,
     platform,
     chooseInterfaces: all => defaultInterfaces(all, interfaces),
@@ -58,7 +62,6 @@ export async function* discoverOn(
           kind,
           info: parseJson(info),
           addresses: addresses.map(formatAddress),
-          via: discovery.via,
         } as const
         present.set(sighting.id, peer)
         seen.push(peer)

@@ -30,7 +30,7 @@ const EVENT_TYPES: Readonly<Record<keyof RoomEvents, true>> = {
   found: true,
   lost: true,
 }
-const DISCOVERY_METHODS: readonly DiscoveryMethod[] = ['mdns']
+const DISCOVERY_METHODS: readonly DiscoveryMethod[] = ['mdns', 'beacon']
 
 /** What `join` works with. */
 export interface RoomOptions {
@@ -198,7 +198,7 @@ function checkIdentity(identity: Identity | undefined): Identity | undefined {
   return identity
 }
 
-function checkDiscovery(methods: readonly DiscoveryMethod[] | undefined): readonly DiscoveryMethod[] {
+export function checkDiscovery(methods: readonly DiscoveryMethod[] | undefined): readonly DiscoveryMethod[] {
   if (methods === undefined) return DISCOVERY_METHODS
   if (!Array.isArray(methods)) throw new TypeError(`discovery must be an array, not ${show(methods)}`)
   for (const method of methods) {
@@ -206,7 +206,7 @@ function checkDiscovery(methods: readonly DiscoveryMethod[] | undefined): readon
       throw new RangeError(`discovery knows ${DISCOVERY_METHODS.map(show).join(', ')}, not ${show(method)}`)
     }
   }
-  return methods
+  return [...new Set(methods)]
 }
 
 function checkPeers(peers: readonly string[]): readonly string[] {

@@ -6,8 +6,11 @@ import type { Platform } from '../platform/platform.ts'
 /** Any value that JSON can carry. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
 
-/** A way of finding peers: `'mdns'` is multicast DNS with DNS-SD (RFC 6762, 6763). */
-export type DiscoveryMethod = 'mdns'
+/**
+ * A way of finding peers on the local network: `'mdns'` is multicast DNS with DNS-SD (RFC 6762, 6763), `'beacon'` is
+ * earshot's own multicast and broadcast (docs/beacon.md), for networks where port 5353 or multicast does not get through.
+ */
+export type DiscoveryMethod = 'mdns' | 'beacon'
 
 export interface InterfaceChoice {
   /** Use just these, by name; `*` stands for any characters: `['eth0', 'wl*']`. Overrides the ranked choice. */

@@ -6,8 +6,7 @@
  *     listener ─ connections ──────────────────┴─► reception ─► membership ─► message hub ─► listeners
  */
 
-import type { Discovery } from '../discovery/discovery.ts'
-import { MdnsDiscovery } from '../discovery/mdns-discovery.ts'
+import type { Discovery, Sighting } from '../discovery/discovery.ts'
 import { EarshotError } from '../errors.ts'
 import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
@@ -46,7 +45,8 @@ import {
 } from './options-check.ts'
 import { goneError, type Peer } from './peer.ts'
 import { Reception } from './reception.ts'
-import { Seeker, type SightedPeer } from './seeker.ts'
+import { Seeker } from './seeker.ts'
+import { discoveryBy } from './ways.ts'
 
 /** After a kick without a ban, or a violation of the protocol, neither side dials the other by itself for this long. */
 const PAUSE_MS = 60_000
@@ -85,7 +85,7 @@ export class Room implements AsyncDisposable {
   readonly #channels = new Map<string, AnyChannel[]>()
   readonly #warnings: EarshotError[] = []
   readonly #onAbort = (): void => void this.#leave(this.#options.signal?.reason, 'at once')
-  #discoveries: Discovery[] = []
+  #discovery: Discovery | undefined
   #listener: TcpListener | undefined
   #info: string
   #isVisible: boolean
@@ -363,18 +363,17 @@ export class Room implements AsyncDisposable {
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  #mdns(): Discovery {
-    const discovery: Discovery = new MdnsDiscovery({
+  #newDiscovery(): Discovery {
+    return discoveryBy(this.#options.discovery, {
       service: this.#options.service,
       platform: this.#platform,
       chooseInterfaces: all => defaultInterfaces(all, this.#options.interfaces),
       handlers: {
-        onSighting: sighting => this.#onSighting({ ...sighting, via: discovery.via }),
+        onSighting: sighting => this.#onSighting(sighting),
         onLost: id => this.#onLost(id),
         onWarning: error => this.#warn(error),
       },
     })
-    return discovery
   }
 
   #leave(reason: unknown, manner: 'politely' | 'at once'): Promise<void> {
@@ -383,13 +382,12 @@ export class Room implements AsyncDisposable {
   }
 
   async #doLeave(manner: 'politely' | 'at once'): Promise<void> {
-    this.#unwatch?.()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
+    this.#unwatch?.()
     this.#seeker.close()
     this.#connector.close()
     this.#reception.close()
-    const discoveries = this.#discoveries.map(discovery => discovery.close())
-    await Promise.all([this.#membership.close(manner), ...discoveries, this.#listener?.close()])
+    await Promise.all([this.#membership.close(manner), this.#discovery?.close(), this.#listener?.close()])
     this.#deadlines.close()
     for (const channel of [...this.#channels.values()].flat()) channel.close()
     this.#emitter.close(leftError())
@@ -514,7 +512,7 @@ export class Room implements AsyncDisposable {
     const port = this.#listener?.local.port
     if (port === undefined || this.#leaving) return
     const advert = { service, ...this.self, info: this.#info, port }
-    for (const discovery of this.#discoveries) discovery.advertise(this.#isVisible ? advert : undefined)
+    this.#discovery?.advertise(this.#isVisible ? advert : undefined)
   }
 
   #path(peer: Peer): PeerPath {
@@ -552,7 +550,7 @@ function interfaceWith(address: string, interfaces: readonly NetworkInterface[])
   return interfaces.find(({ addresses }) => addresses.some(own => own.address === withoutZone))
 }
 
-function seenPeer({ id, name, info, addresses, via }: SightedPeer): SeenPeer {
+function seenPeer({ id, name, info, addresses, via }: Sighting): SeenPeer {
   return { id, name, info: parseJson(info), addresses: addresses.map(formatAddress), via }
 }
 

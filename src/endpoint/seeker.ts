@@ -26,14 +26,9 @@ export interface SeekerRoom {
   isConnected(id: string): boolean
   /** Whether the room would let this peer in at all; undefined for one it does not know. */
   mayJoin(id: string | undefined): boolean
-  dialSighting(sighting: SightedPeer): Promise<string>
+  dialSighting(sighting: Sighting): Promise<string>
   /** Resolves with the id of the peer who was there. */
   dialAddress(address: string): Promise<string>
-}
-
-export interface SightedPeer extends Sighting {
-  /** By which ways it was seen. */
-  readonly via: string
 }
 
 /** One who could be dialled: a sighted peer or a known address. */
@@ -54,7 +49,7 @@ export class Seeker {
   readonly #clock: Clock
   readonly #random: Random
   readonly #room: SeekerRoom
-  readonly #sightings = new Map<string, SightedPeer>()
+  readonly #sightings = new Map<string, Sighting>()
   readonly #prospects = new Map<string, Prospect>()
   readonly #waiting: Prospect[] = []
   /** By peers and addresses: who was kicked, or does not want to be dialled before, as it said. */
@@ -68,16 +63,16 @@ export class Seeker {
     this.#room = room
   }
 
-  get sightings(): Iterable<SightedPeer> {
+  get sightings(): Iterable<Sighting> {
     return this.#sightings.values()
   }
 
-  sighting(id: string): SightedPeer | undefined {
+  sighting(id: string): Sighting | undefined {
     return this.#sightings.get(id)
   }
 
   /** True where the peer was not known before. */
-  onSighting(sighting: SightedPeer): boolean {
+  onSighting(sighting: Sighting): boolean {
     if (sighting.id === this.#room.selfId || this.#isClosed) return false
     const known = this.#sightings.get(sighting.id)
     if (!known && this.#sightings.size >= MAX_SIGHTINGS) return false
@@ -150,7 +145,10 @@ export class Seeker {
     }
   }
 
-  #isWanted({ id }: Prospect): boolean {
+  #isWanted(prospect: Prospect): boolean {
+    const { key, id } = prospect
+    // It may have been lost while it was dialled.
+    if (this.#prospects.get(key) !== prospect) return false
     return this.#room.mayJoin(id) && (id === undefined || !this.#room.isConnected(id))
   }
 

@@ -20,6 +20,8 @@ export const LAYERS: readonly string[] = [
   'src/discovery/advert-rules.ts',
   'src/discovery/mdns/',
   'src/discovery/dns-sd/',
+  'src/discovery/sightings-by-id.ts',
+  'src/discovery/beacon/',
   'src/discovery/',
   'src/session/noise/',
   'src/session/',

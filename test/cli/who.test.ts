@@ -36,7 +36,7 @@ test('with --json there is an event for whoever comes and goes', async () => {
     id: expect.stringMatching(/^[a-z2-7]{52}$/),
     name: 'Bob',
     addresses: expect.arrayContaining([expect.stringMatching(/:\d+$/)]),
-    via: 'mdns',
+    via: expect.stringMatching(/^(mdns|beacon)$/),
   })
   bob.endInput()
   expect(await bob.exitCode).toBe(0)
