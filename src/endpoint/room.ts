@@ -7,15 +7,12 @@
  */
 
 import type { Discovery, Sighting } from '../discovery/discovery.ts'
-import { EarshotError } from '../errors.ts'
+import type { EarshotError } from '../errors.ts'
 import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
-import { withinLimits } from '../messaging/limited.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { StandardSchemaV1 } from '../messaging/standard-schema.ts'
-import { encodeValue } from '../messaging/value.ts'
-import { defaultInterfaces } from '../platform/interface-choice.ts'
-import type { NetworkInterface, TcpConnection, TcpListener } from '../platform/network.ts'
+import type { TcpConnection, TcpListener } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { HandshakeParty } from '../session/handshake-party.ts'
 import { deriveSecretKey } from '../session/handshake-secret.ts'
@@ -43,16 +40,17 @@ import {
   checkVisible,
   type RoomOptions,
 } from './options-check.ts'
-import { goneError, type Peer } from './peer.ts'
+import { OwnAddresses } from './own-addresses.ts'
+import type { Peer } from './peer.ts'
 import { Reception } from './reception.ts'
 import { Seeker } from './seeker.ts'
+import { leftError, Sender } from './sender.ts'
 import { discoveryBy } from './ways.ts'
 
 /** After a kick without a ban, or a violation of the protocol, neither side dials the other by itself for this long. */
 const PAUSE_MS = 60_000
 /** A year: "for ever" on the wire. */
 const LONGEST_BAN_MS = 365 * 24 * 3_600_000
-const SENT: Promise<void> = Promise.resolve()
 
 // biome-ignore lint: channels of all types in one map
 type AnyChannel = Channel<any, any>
@@ -76,11 +74,13 @@ export class Room implements AsyncDisposable {
   readonly #deadlines: Deadlines
   readonly #emitter: Emitter<RoomEvents>
   readonly #hub: MessageHub
+  readonly #addresses: OwnAddresses
   readonly #admission: Admission
   readonly #membership: Membership
   readonly #reception: Reception
   readonly #seeker: Seeker
   readonly #connector: Connector
+  readonly #sender: Sender
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
   readonly #channels = new Map<string, AnyChannel[]>()
   readonly #warnings: EarshotError[] = []
@@ -120,6 +120,7 @@ export class Room implements AsyncDisposable {
     this.#info = options.info
     this.#isVisible = options.visible
     this.#instance = random.bytes(INSTANCE_BYTES)
+    this.#addresses = new OwnAddresses(network, options.interfaces)
     this.#deadlines = new Deadlines(clock)
     this.#emitter = new Emitter<RoomEvents>(clock, type => this.#replay(type))
     this.#hub = new MessageHub({
@@ -157,6 +158,11 @@ export class Room implements AsyncDisposable {
         return this.#seeker.sighting(id)!
       },
     })
+    this.#sender = new Sender(this.#deadlines, {
+      isOpen: () => this.#leaving === undefined,
+      everybody: () => this.#membership.peers,
+      targets: to => this.#connector.targets(to),
+    })
     this.#seeker = new Seeker(clock, random, {
       selfId,
       isVisible: () => this.#isVisible,
@@ -182,16 +188,7 @@ export class Room implements AsyncDisposable {
   /** Own addresses as `'ip:port'`, for the `connect` and `peers` of others. */
   get addresses(): string[] {
     const local = this.#listener?.local
-    if (!local) return []
-    if (local.address !== '::' && local.address !== '0.0.0.0') return [formatAddress(local)]
-    return this.#interfaces().flatMap(({ name, addresses }) =>
-      addresses
-        .filter(({ family }) => family === 'ipv4' || local.address === '::')
-        .map(({ address, scope }) => {
-          const zone = scope === 'link-local' && address.includes(':') ? `%${name}` : ''
-          return formatAddress({ address: address + zone, port: local.port })
-        }),
-    )
+    return local ? this.#addresses.forOthers(local) : []
   }
 
   // What happens ------------------------------------------------------------------------------------------------------
@@ -230,7 +227,7 @@ export class Room implements AsyncDisposable {
    * TypeError for what cannot be sent.
    */
   send(data: unknown, options: SendOptions = {}): Promise<void> {
-    return this.#send('', data, options)
+    return this.#sender.send('', data, options)
   }
 
   /** A named channel with its own order, listeners and, where given, schema. */
@@ -246,7 +243,7 @@ export class Room implements AsyncDisposable {
       name,
       schema,
       {
-        send: (label, data, options) => this.#send(label, data, options),
+        send: (label, data, options) => this.#sender.send(label, data, options),
         onListening: () => this.#hub.onListening(),
         warn: error => this.#warn(error),
       },
@@ -367,7 +364,7 @@ export class Room implements AsyncDisposable {
     return discoveryBy(this.#options.discovery, {
       service: this.#options.service,
       platform: this.#platform,
-      chooseInterfaces: all => defaultInterfaces(all, this.#options.interfaces),
+      chooseInterfaces: all => this.#addresses.choose(all),
       handlers: {
         onSighting: sighting => this.#onSighting(sighting),
         onLost: id => this.#onLost(id),
@@ -396,12 +393,12 @@ export class Room implements AsyncDisposable {
   // What the parts tell -----------------------------------------------------------------------------------------------
 
   #onConnection(tcp: TcpConnection): void {
-    if (!this.#mayBeCalledAt(tcp.local.address)) tcp.destroy()
+    if (!this.#addresses.mayBeCalledAt(tcp.local.address)) tcp.destroy()
     else this.#reception.accept(tcp)
   }
 
   #onInterfaceChange(): void {
-    this.#membership.dropUnless(({ address }) => this.#interfaceOf(address) !== undefined)
+    this.#membership.dropUnless(({ address }) => this.#addresses.interfaceOf(address) !== undefined)
   }
 
   #onSighting(sighting: Sighting): void {
@@ -418,8 +415,11 @@ export class Room implements AsyncDisposable {
   }
 
   #onGone(peer: Peer, code: GoneCode, reason: string, end: SessionEnd): void {
-    this.#emitter.emit('peer-gone', { peer, code, reason })
+    // Who leaves has not lost the others: `closed` tells of that.
     if (this.#leaving) return
+    this.#emitter.emit('peer-gone', { peer, code, reason })
+    const sighting = this.#seeker.sighting(peer.id)
+    if (sighting && code !== 'closed' && !this.#leaving) this.#emitter.emit('found', seenPeer(sighting))
     this.#seeker.onPeerGone(peer.id, pauseAfter(end))
     if (this.#membership.size === this.#options.maxPeers - 1) this.#seeker.retryAll()
   }
@@ -441,52 +441,10 @@ export class Room implements AsyncDisposable {
 
   // What the parts ask ------------------------------------------------------------------------------------------------
 
-  #send(channel: string, data: unknown, options: SendOptions): Promise<void> {
-    const waiting: Promise<void>[] = []
-    try {
-      if (this.#leaving) throw leftError()
-      checkSendOptions(options)
-      options.signal?.throwIfAborted()
-      const value = encodeValue(data)
-      for (const peer of options.to === undefined ? this.#membership.peers : this.#connector.targets(options.to)) {
-        if (peer.state === 'gone') throw goneError(peer)
-        const { messenger } = peer
-        const accepted = options.receipt ? messenger.sendWithReceipt(channel, value) : messenger.send(channel, value)
-        if (accepted) waiting.push(options.to === undefined ? this.#unlessGone(accepted, peer) : accepted)
-      }
-      if (waiting.length === 0) return SENT
-      const all = Promise.all(waiting).then(ignore)
-      const { signal } = options
-      return signal ? withinLimits(all, { timeoutMs: Number.POSITIVE_INFINITY, signal }, this.#deadlines) : all
-    } catch (error) {
-      // It was not sent to all; those to whom it was may still fail, which this error stands for.
-      for (const accepted of waiting) accepted.catch(ignore)
-      return Promise.reject(error)
-    }
-  }
-
-  /** Who leaves while everybody is being sent to does not spoil it for the others: `peer-gone` tells of it. */
-  #unlessGone(accepted: Promise<void>, peer: Peer): Promise<void> {
-    return accepted.catch(error => {
-      if (peer.state !== 'gone' || this.#leaving) throw error
-    })
-  }
-
-  #sendTo(peer: Peer, data: unknown): Promise<void> {
-    try {
-      if (this.#leaving) throw leftError()
-      const value = encodeValue(data)
-      if (peer.state === 'gone') throw goneError(peer)
-      return peer.messenger.send('', value) ?? SENT
-    } catch (error) {
-      return Promise.reject(error)
-    }
-  }
-
   #peerRoom(): ConstructorParameters<typeof Peer>[3] {
     return {
-      send: (data, options) => this.#send('', data, options),
-      sendTo: (peer, data) => this.#sendTo(peer, data),
+      send: (data, options) => this.#sender.send('', data, options),
+      sendTo: (peer, data) => this.#sender.sendTo(peer, data),
       path: peer => this.#path(peer),
       now: () => this.#platform.clock.now(),
       kick: (peer, reason, banMs) => {
@@ -523,31 +481,10 @@ export class Room implements AsyncDisposable {
       transport: 'tcp',
       local: formatAddress(local),
       remote: formatAddress(remote),
-      interface: this.#interfaceOf(local.address)?.name,
+      interface: this.#addresses.interfaceOf(local.address)?.name,
       rttMs: session.rttMs,
     }
   }
-
-  #interfaces(): readonly NetworkInterface[] {
-    return defaultInterfaces(this.#platform.network.interfaces(), this.#options.interfaces)
-  }
-
-  #interfaceOf(local: string): NetworkInterface | undefined {
-    return interfaceWith(local, this.#platform.network.interfaces())
-  }
-
-  /** Who asked for certain interfaces does not want callers from others; the ranked choice is about looking only. */
-  #mayBeCalledAt(local: string): boolean {
-    const { interfaces } = this.#options
-    if (!interfaces) return true
-    const allowed = defaultInterfaces(this.#platform.network.interfaces(), { include: ['*'], ...interfaces })
-    return interfaceWith(local, allowed) !== undefined
-  }
-}
-
-function interfaceWith(address: string, interfaces: readonly NetworkInterface[]): NetworkInterface | undefined {
-  const [withoutZone] = address.split('%')
-  return interfaces.find(({ addresses }) => addresses.some(own => own.address === withoutZone))
 }
 
 function seenPeer({ id, name, info, addresses, via }: Sighting): SeenPeer {
@@ -559,9 +496,3 @@ function pauseAfter({ code, byPeer }: SessionEnd): number {
   if (code === 'closed' && byPeer) return Number.POSITIVE_INFINITY
   return code === 'kicked' || code === 'protocol-violation' || code === 'limit-reached' ? PAUSE_MS : 0
 }
-
-function leftError(): EarshotError {
-  return new EarshotError('closed', 'the room was left')
-}
-
-function ignore(): void {}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Admission, Caller } from '../../src/index.ts'
+import { type Admission, type Caller, Identity } from '../../src/index.ts'
 import { failureOf, heardBy, logOf, namesOf, onStage, peerOf } from './stage.ts'
 
 describe('a secret', () => {
@@ -79,25 +79,30 @@ describe('admit', () => {
       expect(asked.sort()).toEqual(['ada', 'bob'])
     }))
 
-  test('may take its time, as a person does, and is not asked again meanwhile', () =>
-    onStage(async stage => {
-      const asked: string[] = []
-      const ada = await stage.join('ada', {
-        admit: async caller => {
-          asked.push(caller.name)
-          await stage.advance(30_000)
-          return caller.accept()
-        },
-      })
-      const bob = await stage.join('bob')
-      const log = logOf(bob)
-      await stage.advance(29_000)
-      expect(log).toEqual([])
-      await stage.met([ada, bob], 5_000)
-      await stage.advance(60_000)
-      expect(asked).toEqual(['bob'])
-      expect(log).toEqual(['peer ada'])
-    }))
+  test.each(['smaller', 'larger'] as const)(
+    'may take its time, as a person does, and is not asked again meanwhile (the caller has the %s id)',
+    order =>
+      onStage(async stage => {
+        const [small, large] = [Identity.generate(), Identity.generate()].sort((a, b) => (a.id < b.id ? -1 : 1))
+        const asked: string[] = []
+        const ada = await stage.join('ada', {
+          identity: order === 'smaller' ? large! : small!,
+          admit: async caller => {
+            asked.push(caller.name)
+            await stage.advance(30_000)
+            return caller.accept()
+          },
+        })
+        const bob = await stage.join('bob', { identity: order === 'smaller' ? small! : large! })
+        const [logOfAda, logOfBob] = [logOf(ada), logOf(bob)]
+        await stage.advance(29_000)
+        expect([logOfAda, logOfBob]).toEqual([[], []])
+        await stage.met([ada, bob], 2_000)
+        await stage.advance(60_000)
+        expect(asked).toEqual(['bob'])
+        expect([logOfAda, logOfBob]).toEqual([['peer bob'], ['peer ada']])
+      }),
+  )
 
   test('that denies is not bothered again before the time it named', () =>
     onStage(async stage => {
@@ -212,6 +217,20 @@ describe('maxPeers', () => {
       await stage.until(() => ada.peers.length === 2)
       expect(stage.net.now - startedAt).toBeLessThan(8_000)
       expect(most).toBe(2)
+    }))
+
+  test('is not exceeded by a newcomer who meets many at once', () =>
+    onStage(async stage => {
+      const others = await stage.joinAll('bob', 'eve', 'mia', 'zoe', 'kim')
+      await stage.met(others)
+      const ada = await stage.join('ada', { maxPeers: 1 })
+      let most = 0
+      ada.on('peer', () => {
+        most = Math.max(most, ada.peers.length)
+      })
+      await stage.advance(20_000)
+      expect(most).toBe(1)
+      expect(others.filter(room => room.peers.some(({ name }) => name === 'ada'))).toHaveLength(1)
     }))
 
   test('holds with an admit that makes everybody wait', () =>
@@ -365,6 +384,27 @@ describe('kick', () => {
       const outcomes = await sending
       expect(outcomes.at(-1)).toMatchObject({ status: 'rejected', reason: { code: 'closed' } })
     }))
+
+  test('takes nothing more from the peer, though the last words to it are still on their way', () =>
+    onStage(
+      async stage => {
+        const [ada, bob] = await stage.joinAll('ada', 'bob')
+        const heard = heardBy(ada!)
+        ada!.answer('still there', () => true)
+        await stage.met([ada!, bob!])
+        void ada!.send(new Uint8Array(2_000_000), { to: 'bob' }).catch(() => {})
+        await stage.advance(10)
+        const kicked = peerOf(ada!, bob!).kick()
+        const asking = failureOf(bob!.ask('ada', 'still there'))
+        await bob!.send('but')
+        await stage.advance(200)
+        expect(bob!.peers).toHaveLength(1)
+        expect(heard).toEqual([])
+        expect(await asking).toMatchObject({ code: expect.stringMatching(/no-answer|closed/) })
+        await kicked
+      },
+      { lan: { bitsPerSecond: 20_000_000 } },
+    ))
 
   test('is idempotent, and while it lasts nothing is sent to nowhere', () =>
     onStage(async stage => {

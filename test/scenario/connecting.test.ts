@@ -127,7 +127,7 @@ describe('connect', () => {
         stage
           .host('ada')
           .open()
-          .filter(({ kind }) => kind !== 'tcp listener'),
+          .filter(({ kind }) => kind !== 'tcp listener' && kind !== 'interface watcher'),
       ).toEqual([])
     }))
 

@@ -1,0 +1,52 @@
+/** The addresses and interfaces of this machine, as far as a room uses them. */
+
+import { defaultInterfaces } from '../platform/interface-choice.ts'
+import type { Network, NetworkInterface, SocketAddress } from '../platform/network.ts'
+import { formatAddress } from './address.ts'
+import type { InterfaceChoice } from './options.ts'
+
+export class OwnAddresses {
+  readonly #network: Network
+  /** What the application wants instead of the ranked choice. */
+  readonly #choice: InterfaceChoice | undefined
+
+  constructor(network: Network, choice: InterfaceChoice | undefined) {
+    this.#network = network
+    this.#choice = choice
+  }
+
+  /** The interfaces on which peers are looked for. */
+  choose(all: readonly NetworkInterface[]): readonly NetworkInterface[] {
+    return defaultInterfaces(all, this.#choice)
+  }
+
+  /** `'ip:port'` texts under which others can dial a listener. */
+  forOthers(listener: SocketAddress): string[] {
+    if (listener.address !== '::' && listener.address !== '0.0.0.0') return [formatAddress(listener)]
+    return this.choose(this.#network.interfaces()).flatMap(({ name, addresses }) =>
+      addresses
+        .filter(({ family }) => family === 'ipv4' || listener.address === '::')
+        .map(({ address, scope }) => {
+          const zone = scope === 'link-local' && address.includes(':') ? `%${name}` : ''
+          return formatAddress({ address: address + zone, port: listener.port })
+        }),
+    )
+  }
+
+  /** The interface that has this address, with or without a zone. */
+  interfaceOf(address: string): NetworkInterface | undefined {
+    return interfaceWith(address, this.#network.interfaces())
+  }
+
+  /** Who asked for certain interfaces does not want callers from others; the ranked choice is about looking only. */
+  mayBeCalledAt(address: string): boolean {
+    if (!this.#choice) return true
+    const allowed = defaultInterfaces(this.#network.interfaces(), { include: ['*'], ...this.#choice })
+    return interfaceWith(address, allowed) !== undefined
+  }
+}
+
+function interfaceWith(address: string, interfaces: readonly NetworkInterface[]): NetworkInterface | undefined {
+  const [withoutZone] = address.split('%')
+  return interfaces.find(({ addresses }) => addresses.some(own => own.address === withoutZone))
+}
