@@ -2,7 +2,7 @@
 
 import type { Sighting } from '../discovery/discovery.ts'
 import { EarshotError } from '../errors.ts'
-import { PEER_ID_LENGTH, shortPeerId } from '../identity/peer-id.ts'
+import { parsePeerId, shortPeerId } from '../identity/peer-id.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { withinLimits } from '../messaging/limited.ts'
 import type { Clock } from '../platform/clock.ts'
@@ -69,15 +69,16 @@ export class Connector {
   connected(idOrName: string): Peer | undefined {
     const byId = this.#room.peer(idOrName)
     if (byId) return byId
-    const matching = this.#room.peers().filter(peer => isMeant(peer, idOrName))
-    return matching.length === 1 ? matching[0] : undefined
+    const meant = whoIsMeant(this.#room.peers(), idOrName)
+    return meant.length === 1 ? meant[0] : undefined
   }
 
   /** The same, or `unknown-peer`. */
   target(ref: PeerRef): Peer {
     const key = typeof ref === 'string' ? ref : ref?.id
     if (typeof key !== 'string') throw new TypeError('a peer is meant by its object, its id or its name')
-    const peer = this.connected(key)
+    // An object means its id, never somebody who calls himself so.
+    const peer = typeof ref === 'string' ? this.connected(key) : this.#room.peer(key)
     if (peer) return peer
     if (ref instanceof Peer) throw goneError(ref)
     const namesakes = this.#room.peers().filter(({ name }) => name === key)
@@ -218,13 +219,13 @@ export class Connector {
   }
 
   async #sighted(target: string, options: OnceOptions): Promise<Sighting> {
-    const seen = [...this.#room.sightings()].filter(sighting => isMeant(sighting, target))
+    const seen = whoIsMeant([...this.#room.sightings()], target)
     if (seen.length > 1) {
       throw new EarshotError('unknown-peer', describeUnknown(target, seen), { hint: 'Use the id of the one you mean.' })
     }
     if (seen[0]) return seen[0]
     try {
-      return await this.#room.nextSighting(sighting => isMeant(sighting, target), options)
+      return await this.#room.nextSighting(sighting => whoIsMeant([sighting], target).length > 0, options)
     } catch (error) {
       if (!(error instanceof EarshotError && error.code === 'timeout')) throw error
       throw new EarshotError('unknown-peer', `nobody called '${target}' was seen within ${options.timeoutMs} ms`, {
@@ -235,8 +236,14 @@ export class Connector {
   }
 }
 
-function isMeant({ id, name }: { readonly id: string; readonly name: string }, key: string): boolean {
-  return id === key || name === key || (key.length < PEER_ID_LENGTH && shortPeerId(id) === key)
+/**
+ * Those whom a key means: its owner where it is an id, the owner of the short id where there is one, otherwise all who
+ * bear the name. Names are anybody's choice, so that none may pass for an id.
+ */
+function whoIsMeant<T extends { readonly id: string; readonly name: string }>(all: readonly T[], key: string): T[] {
+  if (parsePeerId(key)) return all.filter(({ id }) => id === key)
+  const byShortId = all.filter(({ id }) => shortPeerId(id) === key)
+  return byShortId.length > 0 ? byShortId : all.filter(({ name }) => name === key)
 }
 
 function planFor({ id, addresses, via }: Sighting, isWanted: boolean): DialPlan {

@@ -122,3 +122,18 @@ describe('once', () => {
     expect([host.open(), emitter.has('news')]).toEqual([[], false])
   })
 })
+
+test('a listener added while an event is told hears it once, by its replay', () => {
+  const present: string[] = []
+  const { emitter } = setUp(present)
+  const heard: string[] = []
+  emitter.on('news', text => {
+    heard.push(`outer ${text}`)
+    if (text === 'a') emitter.on('news', other => heard.push(`inner ${other}`))
+  })
+  for (const text of ['a', 'b']) {
+    present.push(text)
+    emitter.emit('news', text)
+  }
+  expect(heard).toEqual(['outer a', 'inner a', 'outer b', 'inner b'])
+})

@@ -21,9 +21,17 @@ export interface OnceOptions {
 
 type Listener<T> = (event: T) => void
 
+interface Entry {
+  readonly call: Listener<never>
+  /** The event that was being told when it was added, or the last one before. */
+  readonly since: number
+}
+
 export class Emitter<Events extends object> {
   readonly #clock: Clock
-  readonly #listeners = new Map<keyof Events, Set<Listener<never>>>()
+  readonly #listeners = new Map<keyof Events, Set<Entry>>()
+  /** Counts events: a listener added while one is told has had it as replay, or came too late for it. */
+  #round = 0
   /** What a late listener would have missed, given to it in the same turn. */
   readonly #replay: <K extends keyof Events>(type: K) => Iterable<Events[K]>
   /** Those who wait in `once`. */
@@ -44,13 +52,13 @@ export class Emitter<Events extends object> {
     const listeners = this.#listeners.get(type) ?? new Set()
     this.#listeners.set(type, listeners)
     // A listener added twice is called twice, and each disposer removes its own.
-    const own = (event: Events[K]) => listener(event)
+    const own: Entry = { call: listener as Listener<never>, since: this.#round }
     listeners.add(own)
     const off = () => {
       listeners.delete(own)
       if (listeners.size === 0 && this.#listeners.get(type) === listeners) this.#listeners.delete(type)
     }
-    for (const event of present) this.#call(own, event)
+    for (const event of present) this.#call(listener, event)
     return Object.assign(off, { [Symbol.dispose]: off })
   }
 
@@ -98,7 +106,8 @@ export class Emitter<Events extends object> {
   emit<K extends keyof Events>(type: K, event: Events[K]): boolean {
     const listeners = this.#listeners.get(type)
     if (!listeners) return false
-    for (const listener of listeners) this.#call(listener as Listener<Events[K]>, event)
+    const round = ++this.#round
+    for (const { call, since } of listeners) if (since < round) this.#call(call as Listener<Events[K]>, event)
     return true
   }
 

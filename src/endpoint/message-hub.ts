@@ -7,7 +7,7 @@
 import { EarshotError } from '../errors.ts'
 import { MAX_BACKLOG_BYTES, MAX_BACKLOG_MESSAGES } from '../limits.ts'
 import { ReceiptOutcome } from '../messaging/messenger.ts'
-import { Fifo } from '../session/fifo.ts'
+import { Fifo } from '../wire/fifo.ts'
 import type { Message } from './events.ts'
 import type { Peer } from './peer.ts'
 

@@ -137,8 +137,9 @@ export class Room implements AsyncDisposable {
     this.#membership = new Membership(clock, this.#deadlines, this.#peerRoom(), {
       onPeer: peer => this.#emitter.emit('peer', peer),
       onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
-      onState: (peer, state, was) => this.#emitter.emit('peer-state', { peer, state, was }),
-      onMessage: (peer, channel, data, length, receipt) => this.#hub.onMessage(peer, channel, data, length, receipt),
+      // Whoever leaves has stopped listening: nothing is told from then on.
+      onState: (peer, state, was) => this.#leaving || this.#emitter.emit('peer-state', { peer, state, was }),
+      onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
       answerer: name => this.#answers.get(name),
     })
     const party = new HandshakeParty({ identity, service, psk, random })
@@ -384,10 +385,13 @@ export class Room implements AsyncDisposable {
     this.#seeker.close()
     this.#connector.close()
     this.#reception.close()
-    await Promise.all([this.#membership.close(manner), this.#discovery?.close(), this.#listener?.close()])
-    this.#deadlines.close()
-    for (const channel of [...this.#channels.values()].flat()) channel.close()
-    this.#emitter.close(leftError())
+    try {
+      await Promise.all([this.#membership.close(manner), this.#discovery?.close(), this.#listener?.close()])
+    } finally {
+      this.#deadlines.close()
+      for (const channel of [...this.#channels.values()].flat()) channel.close()
+      this.#emitter.close(leftError())
+    }
   }
 
   // What the parts tell -----------------------------------------------------------------------------------------------

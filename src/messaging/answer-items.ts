@@ -5,7 +5,7 @@
 
 import { protocolViolation } from '../errors.ts'
 import { ANSWER_ITEM_BYTES, ANSWER_ITEM_WINDOW } from '../limits.ts'
-import { Fifo } from '../session/fifo.ts'
+import { Fifo } from '../wire/fifo.ts'
 import { ItemQueue } from './item-queue.ts'
 
 /** Half a window: with all items read and no more than half of it not given back yet, the largest item still fits. */

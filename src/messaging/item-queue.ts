@@ -2,8 +2,11 @@
  * A queue between somebody who pushes and one reader with `for await`. The reader is told of every end: a reader that
  * leaves the loop early ends the queue, which `onReturn` hears.
  */
+
+import { Fifo } from '../wire/fifo.ts'
+
 export class ItemQueue<T> implements AsyncIterableIterator<T> {
-  readonly #items: T[] = []
+  readonly #items = new Fifo<T>()
   readonly #onTaken: ((item: T) => void) | undefined
   readonly #onReturn: (() => void) | undefined
   readonly #readers: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void }[] = []
@@ -59,7 +62,7 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
   }
 
   return(): Promise<IteratorResult<T>> {
-    const unread = this.#items.splice(0)
+    const unread = this.#items.drain()
     for (const item of unread) this.#onTaken?.(item)
     const wasEnded = this.#ended
     this.#end = undefined

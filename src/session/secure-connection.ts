@@ -83,6 +83,9 @@ export class SecureConnection implements TcpHandlers {
   /** Hands every record to `receiver` from now on, those that arrived already first. */
   receive(receiver: RecordReceiver): void {
     this.#receiver = receiver
+    if (this.#state.kind === 'closed') {
+      receiver.onClosed(new EarshotError('closed', 'the connection ended before anybody took it over'))
+    }
     for (const chunk of this.#early.splice(0)) this.onData(chunk)
   }
 

@@ -19,8 +19,8 @@ import {
   MAX_SEND_QUEUE_BYTES,
   MAX_WHOLE_FRAME_BYTES,
 } from '../limits.ts'
+import { Fifo } from '../wire/fifo.ts'
 import { putVarint, varintLength } from '../wire/varint.ts'
-import { Fifo } from './fifo.ts'
 import { CALL_POOL, Frame, MESSAGE_POOL, type Pool, payloadLength, putPayload } from './frame.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
 

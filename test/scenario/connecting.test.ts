@@ -131,6 +131,22 @@ describe('connect', () => {
       ).toEqual([])
     }))
 
+  test('a name never passes for an id', () =>
+    onStage(async stage => {
+      const [ada, bob] = await stage.joinAll('ada', 'bob')
+      await stage.met([ada!, bob!])
+      const peer = peerOf(ada!, bob!)
+      await bob!.close()
+      await stage.advance(2_000)
+      const mallory = await stage.join(bob!.self.id, { on: stage.host('mallory').network })
+      await stage.met([ada!, mallory])
+      expect(ada!.peer(bob!.self.id)).toBeUndefined()
+      expect(await failureOf(ada!.send('for bob', { to: peer }))).toMatchObject({ code: 'closed' })
+      expect(await failureOf(ada!.send('for bob', { to: bob!.self.id }))).toMatchObject({ code: 'unknown-peer' })
+      expect(await failureOf(ada!.connect(bob!.self.id, { timeoutMs: 500 }))).toMatchObject({ code: 'unknown-peer' })
+      expect(ada!.peer(mallory.self.id.slice(0, 8))?.id).toBe(mallory.self.id)
+    }))
+
   test('ends with the room', () =>
     onStage(async stage => {
       const ada = await stage.join('ada')
