@@ -98,7 +98,7 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
   /** @internal */
   deliver(arrival: Arrival): void {
     if (this.#validation) {
-      this.#waitFor(this.#validation.then(() => this.#deliverChecked(arrival)))
+      this.#queueBehind(this.#validation, arrival)
       return
     }
     const pending = this.#deliverChecked(arrival)
@@ -110,6 +110,17 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
     this.#isClosed = true
     for (const reader of this.#readers) reader.end()
     this.#emitter.close(undefined)
+  }
+
+  /** What waits its turn is unread, like what a schema is looking at: its sender is slowed down. */
+  #queueBehind(validation: Promise<void>, arrival: Arrival): void {
+    const { messenger } = arrival.message.from
+    messenger.hold(arrival.length)
+    const turn = validation.then(() => {
+      messenger.release(arrival.length)
+      return this.#deliverChecked(arrival)
+    })
+    this.#waitFor(turn)
   }
 
   #waitFor(pending: Promise<void>): void {

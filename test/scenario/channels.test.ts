@@ -92,6 +92,31 @@ describe('a channel', () => {
       expect(warnings).toEqual([expect.stringContaining('four')])
     }))
 
+  test('with a schema that takes its time slows the sender down to the speed of the schema', () =>
+    onStage(async stage => {
+      const [ada, bob] = await stage.joinAll('ada', 'bob')
+      await stage.met([ada!, bob!])
+      let heard = 0
+      let accepted = 0
+      const slow: StandardSchemaV1<Uint8Array, Uint8Array> = {
+        '~standard': {
+          version: 1,
+          vendor: 'test',
+          validate: value => stage.advance(50).then(() => ({ value: value as Uint8Array })),
+        },
+      }
+      bob!.channel('log', { schema: slow }).on('message', ({ data }) => {
+        expect(data[0]).toBe(heard++)
+        // A window of 1 MiB, and what the next frame makes of it.
+        expect(accepted - heard).toBeLessThan(13)
+      })
+      for (let i = 0; i < 60; i++) {
+        await ada!.channel('log').send(new Uint8Array(100_000).fill(i))
+        accepted++
+      }
+      await stage.until(() => heard === 60)
+    }))
+
   test('whose schema makes something else of a message sends what it was given and hands on what it made', () =>
     onStage(async stage => {
       const [ada, bob] = await stage.joinAll('ada', 'bob')
