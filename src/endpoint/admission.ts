@@ -68,7 +68,7 @@ export class Admission {
 
   /** Whether it makes sense to look for this peer at all; undefined for one that is not known yet. */
   mayJoin(id: string | undefined): boolean {
-    return this.#refusal(id ?? '') === undefined
+    return this.refusal(id ?? '') === undefined
   }
 
   /** The application asks for this peer itself. */
@@ -78,16 +78,16 @@ export class Admission {
 
   /** `isWanted`: the application asked for this peer itself, so `admit` is not asked again. */
   judge(id: string, details: (() => CallerDetails) | undefined, isWanted: boolean): Verdict | Promise<Verdict> {
-    const refusal = this.#refusal(id)
+    const refusal = this.refusal(id)
     const admit = this.#admit
     if (refusal || isWanted || !admit || !details) return refusal
     const verdict = this.#ask(admit, details())
     // The room may have filled up, or have been locked, while the application made up its mind.
-    return verdict instanceof Promise ? verdict.then(given => given ?? this.#refusal(id)) : verdict
+    return verdict instanceof Promise ? verdict.then(given => given ?? this.refusal(id)) : verdict
   }
 
   /** What the room itself says to a caller, whatever the application thinks. */
-  #refusal(id: string): Verdict {
+  refusal(id: string): Verdict {
     if (id === this.#room.selfId) return refuse('self', 0)
     const bannedMs = (this.#bans.get(id) ?? 0) - this.#clock.now()
     if (bannedMs > 0) return refuse('banned', bannedMs)

@@ -15,7 +15,7 @@ import {
 } from '../limits.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { TcpConnection } from '../platform/network.ts'
-import type { Goodbye } from '../session/frame.ts'
+import { encodeGoodbye, type Goodbye } from '../session/frame.ts'
 import { greet } from '../session/greeting.ts'
 import { InitiatorHandshake, ResponderHandshake } from '../session/handshake.ts'
 import { encodeAlert } from '../session/handshake-alert.ts'
@@ -113,6 +113,22 @@ export class Reception {
     return coming.size
   }
 
+  /**
+   * Takes back what was promised to peers who may not come in any more: a connection whose other side has yet to admit
+   * us must not outlast a ban or a lock.
+   */
+  dismissRefused(): void {
+    for (const [connection, id] of this.#pending()) {
+      const refusal = this.#admission.refusal(id)
+      if (refusal) dismiss(connection, refusal)
+    }
+  }
+
+  /** Takes back what was promised to this peer. */
+  dismiss(id: string, goodbye: Goodbye): void {
+    for (const [connection, other] of this.#pending()) if (other === id) dismiss(connection, goodbye)
+  }
+
   /** Drops every connection that is not a session yet. */
   close(): void {
     this.#isClosed = true
@@ -192,6 +208,12 @@ export class Reception {
           patience.extend()
         },
         onGreeted: remote => {
+          // The other side may have taken a minute to admit us: what was promised then may not be so any more.
+          const refusal = this.#admission.refusal(connection.remoteId)
+          if (refusal) {
+            reject(dismiss(connection, refusal))
+            return
+          }
           this.#connections.delete(connection)
           this.#room.onGreeted(connection, remote)
           resolve()
@@ -199,6 +221,11 @@ export class Reception {
         onFailed: reject,
       })
     }).finally(() => leaveUndecided?.())
+  }
+
+  /** Promised connections, without those that have just become sessions. */
+  #pending(): [SecureConnection, string][] {
+    return [...this.#promised].filter(([connection]) => this.#connections.has(connection))
   }
 
   #judge(connection: SecureConnection, remote: Hello | undefined): Verdict | Promise<Verdict> {
@@ -300,6 +327,16 @@ function turnAway(tcp: TcpConnection): void {
   tcp.start({ onData: ignore, onDrain: ignore, onEnd: ignore, onClose: ignore })
   tcp.write(encodeAlert('busy'))
   tcp.destroy()
+}
+
+/** Says why, and hangs up before another frame can make the connection a session. */
+function dismiss(connection: SecureConnection, goodbye: Goodbye): EarshotError {
+  const { reason, code, retryAfterMs } = goodbye
+  const word = reason || code
+  const error = new EarshotError('refused', `we refused the peer: ${word}`, { reason: word, retryAfterMs })
+  connection.sendRecord(encodeGoodbye(goodbye))
+  connection.abort(error)
+  return error
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -312,6 +312,7 @@ export class Room implements AsyncDisposable {
   /** Lets nobody new in, nor looks for anybody. Those present stay, and may come back after a broken link. */
   lock(): void {
     this.#admission.lock([...this.#membership.peers].map(({ id }) => id))
+    this.#reception.dismissRefused()
   }
 
   /** Ends `lock`, and looks for peers again. */
@@ -453,7 +454,9 @@ export class Room implements AsyncDisposable {
       now: () => this.#platform.clock.now(),
       kick: (peer, reason, banMs) => {
         if (banMs > 0) this.#admission.ban(peer.id, banMs)
-        return this.#membership.part(peer, 'kicked', reason, Math.ceil(Math.min(banMs || PAUSE_MS, LONGEST_BAN_MS)))
+        const retryAfterMs = Math.ceil(Math.min(banMs || PAUSE_MS, LONGEST_BAN_MS))
+        this.#reception.dismiss(peer.id, { code: 'kicked', reason, retryAfterMs })
+        return this.#membership.part(peer, 'kicked', reason, retryAfterMs)
       },
     }
   }

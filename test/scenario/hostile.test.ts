@@ -188,6 +188,48 @@ describe('callers who wait for an `admit` that never answers', () => {
     }))
 })
 
+describe('a connection kept in reserve', () => {
+  /** Ada's id is the smaller one: she admits on every connection, and takes the one that becomes a session. */
+  async function adaAndMallory(stage: Stage): Promise<{ ada: Room; identity: Identity; network: Platform }> {
+    const [small, large] = [Identity.generate(), Identity.generate()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    const ada = await stage.join('ada', { listen: { port: PORT }, identity: small! })
+    return { ada, identity: large!, network: stage.host('mallory').network }
+  }
+
+  test.each([
+    ['a ban', { banMs: 600_000 }],
+    ['a kick', {}],
+  ])('does not bring back a peer after %s', (_, options) =>
+    onStage(async stage => {
+      const { ada, identity, network } = await adaAndMallory(stage)
+      await Intruder.enter(network, ADA, { identity })
+      await stage.until(() => ada.peers.length === 1)
+      const reserve = await Intruder.knock(network, ADA, { identity })
+      await stage.advance(1_000)
+      expect(reserve.isCutOff).toBe(false)
+      await ada.peers[0]!.kick('out', options)
+      reserve.admit()
+      await stage.advance(1_000)
+      expect(reserve.isCutOff).toBe(true)
+      expect(ada.peers).toEqual([])
+      expect(connectionsOf(stage, 'ada')).toBe(0)
+    }),
+  )
+
+  test('does not open a locked room', () =>
+    onStage(async stage => {
+      const { ada, identity, network } = await adaAndMallory(stage)
+      const reserve = await Intruder.knock(network, ADA, { identity })
+      await stage.advance(1_000)
+      expect(reserve.isCutOff).toBe(false)
+      ada.lock()
+      reserve.admit()
+      await stage.advance(1_000)
+      expect(reserve.isCutOff).toBe(true)
+      expect(ada.peers).toEqual([])
+    }))
+})
+
 describe('a peer', () => {
   const message = (label: number, receipt: number, body: Uint8Array) => {
     const bytes = new Uint8Array(payloadLength(label, receipt, body.length))

@@ -47,8 +47,8 @@ export class Intruder {
     return new Intruder(connection, identity.id)
   }
 
-  /** Shakes hands and is admitted. */
-  static async enter(platform: Platform, to: SocketAddress, options: IntruderOptions = {}): Promise<Intruder> {
+  /** Shakes hands and says hello, but keeps its `admit` back: no session yet, for as long as it likes. */
+  static async knock(platform: Platform, to: SocketAddress, options: IntruderOptions = {}): Promise<Intruder> {
     const intruder = await Intruder.handshake(platform, to, options)
     const hello: Hello = {
       instance: platform.random.bytes(8),
@@ -60,7 +60,13 @@ export class Intruder {
       ...options.hello,
     }
     intruder.send(encodeHello(hello))
-    intruder.send(Uint8Array.of(Frame.admit))
+    return intruder
+  }
+
+  /** Shakes hands and is admitted. */
+  static async enter(platform: Platform, to: SocketAddress, options: IntruderOptions = {}): Promise<Intruder> {
+    const intruder = await Intruder.knock(platform, to, options)
+    intruder.admit()
     return intruder
   }
 
@@ -72,6 +78,11 @@ export class Intruder {
   /** Seals and sends one record. */
   send(plaintext: Uint8Array): void {
     this.#connection.sendRecord(plaintext)
+  }
+
+  /** What `knock` kept back. */
+  admit(): void {
+    this.send(Uint8Array.of(Frame.admit))
   }
 
   leave(): void {
