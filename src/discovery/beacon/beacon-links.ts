@@ -18,8 +18,9 @@ export interface BeaconLinksOptions {
   /** The interfaces to use, of those there are now. */
   chooseInterfaces(all: readonly NetworkInterface[]): readonly NetworkInterface[]
   onPacket(packet: BeaconPacket, from: SocketAddress, link: BeaconLink): void
-  /** Others may be there now than before: links were opened and these were closed, or the computer has slept. */
+  /** Links were opened, or can do more than before, and these were closed: others may be there now. */
   onChanged(closed: readonly BeaconLink[]): void
+  /** The computer has slept: others may be there now, and it may be somewhere else. */
   onSlept(): void
   /** Something does not work, but the rest goes on. Each trouble of each interface is told once. */
   onWarning(error: EarshotError): void
