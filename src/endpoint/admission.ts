@@ -81,12 +81,10 @@ export class Admission {
     const refusal = this.refusal(id)
     const admit = this.#admit
     if (refusal || isWanted || !admit || !details) return refusal
-    const verdict = this.#ask(admit, details())
-    // The room may have filled up, or have been locked, while the application made up its mind.
-    return verdict instanceof Promise ? verdict.then(given => given ?? this.refusal(id)) : verdict
+    return this.#ask(admit, details())
   }
 
-  /** What the room itself says to a caller, whatever the application thinks. */
+  /** What the room itself says to a caller, whatever the application thinks; it may say another thing at any time. */
   refusal(id: string): Verdict {
     if (id === this.#room.selfId) return refuse('self', 0)
     const bannedMs = (this.#bans.get(id) ?? 0) - this.#clock.now()

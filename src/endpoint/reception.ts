@@ -246,7 +246,10 @@ export class Reception {
   }
 
   #settle(connection: SecureConnection, remote: Hello | undefined, refusal: Verdict): Verdict {
-    const verdict = refusal ?? this.#chooseConnection(connection, remote)
+    // The room may have filled up, or have been locked, while the application made up its mind: asked in the very step
+    // that makes the promise, or several callers would pass together.
+    const verdict =
+      refusal ?? this.#admission.refusal(connection.remoteId) ?? this.#chooseConnection(connection, remote)
     if (!verdict) this.#promised.set(connection, connection.remoteId)
     return verdict
   }

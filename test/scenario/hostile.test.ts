@@ -228,6 +228,33 @@ describe('a connection kept in reserve', () => {
       expect(reserve.isCutOff).toBe(true)
       expect(ada.peers).toEqual([])
     }))
+
+  test('takes no place that was promised to another in the same moment', () =>
+    onStage(async stage => {
+      let decide = (): void => {}
+      const decided = new Promise<void>(resolve => {
+        decide = resolve
+      })
+      let asked = 0
+      const ada = await stage.join('ada', {
+        listen: { port: PORT },
+        maxPeers: 1,
+        admit: async caller => {
+          asked++
+          await decided
+          return caller.accept()
+        },
+      })
+      const { network } = stage.host('mallory')
+      const reserves = await Promise.all(Array.from({ length: 3 }, () => Intruder.knock(network, ADA)))
+      await stage.until(() => asked === 3)
+      decide()
+      await stage.advance(1_000)
+      expect(reserves.filter(({ isCutOff }) => !isCutOff)).toHaveLength(1)
+      for (const reserve of reserves) reserve.admit()
+      await stage.advance(1_000)
+      expect(ada.peers).toHaveLength(1)
+    }))
 })
 
 describe('a peer', () => {
