@@ -39,7 +39,7 @@ export class Admission {
   /** When each ban ends. */
   readonly #bans = new Map<string, number>()
   /** Those who may come back while the room is locked; undefined while it is open. */
-  #members: ReadonlySet<string> | undefined
+  #members: Set<string> | undefined
 
   constructor(clock: Clock, room: AdmissionRoom, options: { admit: Admit | undefined; maxPeers: number }) {
     this.#clock = clock
@@ -60,6 +60,11 @@ export class Admission {
 
   unlock(): void {
     this.#members = undefined
+  }
+
+  /** A member was kicked, or left by its own will: it may not come back while the room is locked. */
+  forget(id: string): void {
+    this.#members?.delete(id)
   }
 
   ban(id: string, banMs: number): void {

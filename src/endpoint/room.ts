@@ -309,7 +309,10 @@ export class Room implements AsyncDisposable {
     return this.#connector.connect(target, options)
   }
 
-  /** Lets nobody new in, nor looks for anybody. Those present stay, and may come back after a broken link. */
+  /**
+   * Lets nobody new in, nor looks for anybody. Those present stay, and may come back after a broken link,
+   * but not after a kick, or once they have left.
+   */
   lock(): void {
     this.#admission.lock([...this.#membership.peers].map(({ id }) => id))
     this.#reception.dismissRefused()
@@ -422,6 +425,8 @@ export class Room implements AsyncDisposable {
   #onGone(peer: Peer, code: GoneCode, reason: string, end: SessionEnd): void {
     // Who leaves has not lost the others: `closed` tells of that.
     if (this.#leaving) return
+    // The link did not break: whoever went like this does not come back through a lock.
+    if (code === 'closed' || code === 'kicked') this.#admission.forget(peer.id)
     this.#emitter.emit('peer-gone', { peer, code, reason })
     const sighting = this.#seeker.sighting(peer.id)
     if (sighting && code !== 'closed' && !this.#leaving) this.#emitter.emit('found', seenPeer(sighting))

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Admission, type Caller, Identity } from '../../src/index.ts'
+import { type Admission, type Caller, Identity, type Room } from '../../src/index.ts'
 import { failureOf, heardBy, logOf, namesOf, onStage, peerOf } from './stage.ts'
 
 describe('a secret', () => {
@@ -291,6 +291,28 @@ describe('lock', () => {
       expect(namesOf(eve)).toEqual(['bob'])
       expect(log.filter(line => line.startsWith('peer'))).toEqual(['peer bob', 'peer bob'])
     }))
+
+  test.each<[string, (ada: Room, bob: Room) => Promise<void>]>([
+    ['was kicked', (ada, bob) => peerOf(ada, bob).kick('out')],
+    ['left by its own will', (_, bob) => bob.close()],
+  ])('does not let a member back in who %s, until unlock', (_, part) =>
+    onStage(async stage => {
+      const identity = Identity.generate()
+      const ada = await stage.join('ada')
+      const bob = await stage.join('bob', { identity })
+      await stage.met([ada, bob])
+      ada.lock()
+      await part(ada, bob)
+      await stage.until(() => ada.peers.length === 0)
+      await bob.close()
+      const again = await stage.join('bob', { identity })
+      expect(await failureOf(again.connect(ada.addresses[0]!))).toMatchObject({ code: 'refused', reason: 'locked' })
+      await stage.advance(70_000)
+      expect(ada.peers).toEqual([])
+      ada.unlock()
+      await stage.met([ada, again])
+    }),
+  )
 
   test('a second lock does not make members of those who came to nothing', () =>
     onStage(async stage => {
