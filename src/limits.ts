@@ -123,6 +123,8 @@ export const MAX_BEACON_ENTRIES_PER_PEER = 16
 
 /** How deep arrays and objects may be nested in a value that is sent: deeper ones are mostly cycles. */
 export const MAX_VALUE_DEPTH = 100
+/** Elements, keys and entries of one value: an empty array is one byte on the wire, and a hundred times that here. */
+export const MAX_VALUE_ITEMS = 1_000_000
 /** Longest BigInt accepted, in bytes: decoding takes time with the square of its length. */
 export const MAX_BIGINT_BYTES = 1_024
 

@@ -12,7 +12,7 @@ import { answerErrorFrom } from './answer-error.ts'
 import { AnswerItems } from './answer-items.ts'
 import { type Deadlines, Expiring } from './deadlines.ts'
 import { OpenTable } from './open-table.ts'
-import type { EncodedValue } from './value.ts'
+import { decodeValue, type EncodedValue } from './value.ts'
 
 export interface AskLimits {
   /** How long to wait for the answer, or for the next item of a streamed one. */
@@ -77,15 +77,17 @@ export class AskedQuestions {
 
   // What the session tells --------------------------------------------------------------------------------------------
 
-  onAnswer(id: number, value: unknown): void {
+  // Looked up first, decoded second: what nobody waits for costs nothing.
+
+  onAnswer(id: number, kind: number, body: Uint8Array): void {
     const asked = this.#open.get(id)
     if (!asked) return
+    const value = decodeValue(kind, body)
     this.forget(asked)
     asked.resolve(value)
   }
 
-  /** `length` is that of the encoded value. */
-  onItem(id: number, value: unknown, length: number): void {
+  onItem(id: number, kind: number, body: Uint8Array): void {
     const asked = this.#open.get(id)
     if (!asked) return
     const { items } = asked
@@ -93,9 +95,10 @@ export class AskedQuestions {
       asked.cancel(isStream(asked.name))
       return
     }
+    const value = decodeValue(kind, body)
     // Time counts again when the reader has everything: a slow reader is not a slow peer.
     this.#deadlines.remove(asked)
-    items.push(value, length)
+    items.push(value, body.length)
   }
 
   onEnd(id: number): void {

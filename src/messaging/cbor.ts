@@ -5,9 +5,10 @@
  * pass for the content of a typed array would otherwise allocate gigabytes.
  */
 
-import { encode, type TagDecodeControl, Tokenizer, tokensToObject } from 'cborg'
+import { encode, type TagDecodeControl, Tokenizer, Type, tokensToObject } from 'cborg'
 import * as taglib from 'cborg/taglib'
-import { MAX_BIGINT_BYTES } from '../limits.ts'
+import { MAX_BIGINT_BYTES, MAX_VALUE_ITEMS } from '../limits.ts'
+import { tooManyItems } from './value-bounds.ts'
 import { isWellFormed } from './well-formed.ts'
 
 type Token = ReturnType<Tokenizer['next']>
@@ -30,10 +31,19 @@ export function decodeCbor(bytes: Uint8Array): unknown {
   return value
 }
 
-/** cborg replaces what is not UTF-8 and drops a byte-order mark; here the first is refused and the second kept. */
+/**
+ * cborg replaces what is not UTF-8 and drops a byte-order mark; here the first is refused and the second kept. And it
+ * counts the items, before anything is made of them.
+ */
 class StrictTokenizer extends Tokenizer {
+  /** The value as a whole is not an item. */
+  #items = -1
+
   override next(): Token {
     const token = super.next()
+    if (token.type !== Type.tag) this.#items++
+    if (token.value === 0 && (token.type === Type.array || token.type === Type.map)) this.#items++
+    if (this.#items > MAX_VALUE_ITEMS) throw tooManyItems()
     if (token.byteValue !== undefined && !isAscii(token.value, token.byteValue)) {
       token.value = utf8.decode(token.byteValue)
     }

@@ -106,14 +106,14 @@ export class Messenger<From> implements SessionHandlers {
         return
       case Payload.question: {
         const answer = this.#handlers.answerer(this.session.labelName(b))
-        this.#received.onQuestion(a, decodeValue(kind, body), answer)
+        this.#received.onQuestion(a, kind, body, answer)
         return
       }
       case Payload.answer:
-        this.#asked.onAnswer(a, decodeValue(kind, body))
+        this.#asked.onAnswer(a, kind, body)
         return
       case Payload.answerItem:
-        this.#asked.onItem(a, decodeValue(kind, body), body.length)
+        this.#asked.onItem(a, kind, body)
         return
       case Payload.answerEnd:
         this.#asked.onEnd(a)

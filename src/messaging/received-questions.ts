@@ -8,7 +8,7 @@ import type { Session } from '../session/session.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { AnswerErrorCode } from './answer-error.ts'
 import { itemCost } from './answer-items.ts'
-import { encodeValue } from './value.ts'
+import { decodeValue, encodeValue } from './value.ts'
 
 /** Answers one question: a value, a promise of one, or an async iterable of the items of a streamed answer. */
 export type AnswerFunction<From> = (question: unknown, context: AnswerContext<From>) => unknown
@@ -29,7 +29,8 @@ export class ReceivedQuestions<From> {
     this.#from = from
   }
 
-  onQuestion(id: number, question: unknown, answer: AnswerFunction<From> | undefined): void {
+  /** What is not answered is not decoded either. */
+  onQuestion(id: number, kind: number, body: Uint8Array, answer: AnswerFunction<From> | undefined): void {
     if (!answer) {
       this.#fail(id, AnswerErrorCode.noAnswer, '')
       return
@@ -39,6 +40,7 @@ export class ReceivedQuestions<From> {
       return
     }
     if (this.#open.has(id)) throw protocolViolation(`question ${id} is open already`)
+    const question = decodeValue(kind, body)
     const open = new OpenQuestion(this.#from)
     try {
       const result = answer(question, open)

@@ -2,7 +2,7 @@ import { encode, Tagged } from 'cborg'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { EarshotError } from '../errors.ts'
-import { MAX_BIGINT_BYTES, MAX_VALUE_DEPTH } from '../limits.ts'
+import { MAX_BIGINT_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from '../limits.ts'
 import { decodeValue, encodeValue, ValueKind } from './value.ts'
 
 const { bytes, text, json, cbor } = ValueKind
@@ -179,6 +179,44 @@ test('values as deep as allowed are sent, and back', () => {
   const cbor = [new Map([[1, nested(MAX_VALUE_DEPTH - 2)]])]
   expect(roundTrip(json)).toEqual(json)
   expect(roundTrip(cbor)).toEqual(cbor)
+})
+
+describe('a value has as many items as allowed, and no more', () => {
+  const HALF = MAX_VALUE_ITEMS / 2
+  /** The beginning of an array of 2^24 - 1 empty ones. */
+  const longArray = (empty: number) => {
+    const body = new Uint8Array(HALF + 6).fill(empty)
+    body.set([0x9a, 0, 0xff, 0xff, 0xff])
+    return body
+  }
+  const range = (length: number) => Array.from({ length }, (_, i) => i)
+
+  test.each<[string, (extra: number) => unknown]>([
+    ['an array', extra => new Array(MAX_VALUE_ITEMS + extra).fill(0)],
+    ['empty arrays', extra => Array.from({ length: HALF + extra }, () => [])],
+    ['an object', extra => Object.fromEntries(range(HALF + extra).map(i => [`k${i}`, i]))],
+    ['a Map', extra => new Map(range(HALF + extra).map(i => [i, i]))],
+    ['a Set', extra => new Set(range(MAX_VALUE_ITEMS + extra))],
+    ['empty Sets', extra => Array.from({ length: HALF + extra }, () => new Set())],
+    ['BigInts', extra => new Array(MAX_VALUE_ITEMS + extra).fill(1n)],
+  ])('%s', (_, make) => {
+    const { kind, bytes: body } = encodeValue(make(0))
+    expect(() => decodeValue(kind, body)).not.toThrow()
+    expect(() => encodeValue(make(1))).toThrow(RangeError)
+    expect(() => encodeValue(make(1))).toThrow('data has more than 1000000 items')
+  })
+
+  test.each<[string, number, Uint8Array]>([
+    ['JSON arrays', json, utf8(`[${'[],'.repeat(HALF)}[]]`)],
+    ['JSON objects', json, utf8(`[${'{},'.repeat(HALF)}{}]`)],
+    ['JSON keys', json, utf8(`{${'"":1,'.repeat(HALF)}"":1}`)],
+    ['CBOR arrays', cbor, longArray(0x80)],
+    ['CBOR maps', cbor, longArray(0xa0)],
+  ])('%s of somebody else', (_, kind, body) => {
+    expect(() => decodeValue(kind, body)).toThrow(
+      violation(expect.objectContaining({ message: 'it has more than 1000000 items' })),
+    )
+  })
 })
 
 // What arrives --------------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@
  */
 
 import { EarshotError, protocolViolation } from '../errors.ts'
-import { MAX_BIGINT_BYTES, MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH } from '../limits.ts'
+import { MAX_BIGINT_BYTES, MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from '../limits.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
-import { isDeeperThan, isJsonDeeperThan } from './value-depth.ts'
+import { checkJsonBounds, isDeeperThan, tooDeep } from './value-bounds.ts'
 import { isWellFormed } from './well-formed.ts'
 
 export const ValueKind = { bytes: 0, text: 1, json: 2, cbor: 3 } as const
@@ -38,7 +38,8 @@ function encodeAnySize(value: unknown): EncodedValue {
   if (typeof value === 'string' && isWellFormed(value)) return { kind: ValueKind.text, bytes: encoder.encode(value) }
   if (value instanceof Uint8Array) return { kind: ValueKind.bytes, bytes: value }
   if (value instanceof ArrayBuffer) return { kind: ValueKind.bytes, bytes: new Uint8Array(value) }
-  if (isJson(value, [])) return { kind: ValueKind.json, bytes: encoder.encode(JSON.stringify(value)) }
+  if (isJson(value, { steps: [], items: 0 }))
+    return { kind: ValueKind.json, bytes: encoder.encode(JSON.stringify(value)) }
   return { kind: ValueKind.cbor, bytes: encodeCbor(value) }
 }
 
@@ -54,7 +55,7 @@ export function decodeValue(kind: number, body: Uint8Array): unknown {
 }
 
 function decodeJson(body: Uint8Array): unknown {
-  if (isJsonDeeperThan(MAX_VALUE_DEPTH, body)) throw tooDeep()
+  checkJsonBounds(body)
   return JSON.parse(decoder.decode(body))
 }
 
@@ -64,14 +65,14 @@ function decodeDeepCbor(body: Uint8Array): unknown {
   return value
 }
 
-function tooDeep(): RangeError {
-  return new RangeError(`it is nested deeper than ${MAX_VALUE_DEPTH} levels`)
-}
-
 // Can it be sent, and how? --------------------------------------------------------------------------------------------
 
-/** The way from the whole value to the present part: keys, indices, and `(…)` for parts of Maps and Sets. */
-type Path = (string | number)[]
+interface Path {
+  /** From the whole value to the present part: keys, indices, and `(…)` for parts of Maps and Sets. */
+  readonly steps: (string | number)[]
+  /** Seen so far, of the whole value. */
+  items: number
+}
 
 const BIGINT_LIMIT = 2n ** BigInt(8 * MAX_BIGINT_BYTES)
 
@@ -110,7 +111,7 @@ function isJson(value: unknown, path: Path): boolean {
 }
 
 function isJsonObject(value: object, path: Path): boolean {
-  if (path.length === MAX_VALUE_DEPTH) {
+  if (path.steps.length === MAX_VALUE_DEPTH) {
     throw new RangeError(`${formatPath(path)} is nested deeper than ${MAX_VALUE_DEPTH} levels, or contains itself`)
   }
   if (Array.isArray(value)) return isJsonArray(value, path)
@@ -126,6 +127,7 @@ function isJsonObject(value: object, path: Path): boolean {
 }
 
 function isJsonArray(value: readonly unknown[], path: Path): boolean {
+  countItems(value.length, path)
   let json = true
   for (let i = 0; i < value.length; i++) json = isJsonPart(value[i], path, i) && json
   return json
@@ -133,12 +135,18 @@ function isJsonArray(value: readonly unknown[], path: Path): boolean {
 
 function isJsonRecord(value: object, path: Path): boolean {
   let json = true
-  for (const key in value) json = isJsonPart((value as Record<string, unknown>)[key], path, key) && json
+  let keys = 0
+  for (const key in value) {
+    json = isJsonPart((value as Record<string, unknown>)[key], path, key) && json
+    keys++
+  }
+  countItems(2 * keys, path)
   // JSON.stringify would call it and send something else.
   return json && !('toJSON' in value)
 }
 
 function checkMap(map: ReadonlyMap<unknown, unknown>, path: Path): void {
+  countItems(2 * map.size, path)
   let index = 0
   for (const [key, item] of map) {
     isJsonPart(key, path, `(key ${index})`)
@@ -146,20 +154,29 @@ function checkMap(map: ReadonlyMap<unknown, unknown>, path: Path): void {
   }
 }
 
-function checkItems(items: Iterable<unknown>, path: Path): void {
+function checkItems(items: ReadonlySet<unknown>, path: Path): void {
+  countItems(items.size, path)
   let index = 0
   for (const item of items) isJsonPart(item, path, `(item ${index++})`)
 }
 
+/** An empty array is an item, too: it takes no less memory than one with something in it. */
+function countItems(count: number, path: Path): void {
+  path.items += Math.max(count, 1)
+  if (path.items > MAX_VALUE_ITEMS) throw new RangeError(`data has more than ${MAX_VALUE_ITEMS} items`)
+}
+
 function isJsonPart(part: unknown, path: Path, step: string | number): boolean {
-  path.push(step)
+  path.steps.push(step)
   const json = isJson(part, path)
-  path.pop()
+  path.steps.pop()
   return json
 }
 
 /** Such as `data.users[3].name`. */
 function formatPath(path: Path): string {
-  const steps = path.map(step => (typeof step === 'number' ? `[${step}]` : step.startsWith('(') ? step : `.${step}`))
+  const steps = path.steps.map(step =>
+    typeof step === 'number' ? `[${step}]` : step.startsWith('(') ? step : `.${step}`,
+  )
   return `data${steps.join('')}`
 }
