@@ -230,6 +230,16 @@ describe('a known address', () => {
     expect(room.dials.length).toBe(3)
   })
 
+  test('that refused for years is tried again after an hour', async () => {
+    const room = new FakeRoom()
+    room.seeker.addAddress('1.2.3.4:5')
+    await room.dials[0]!.settle(new EarshotError('refused', 'never', { retryAfterMs: Number.MAX_SAFE_INTEGER }))
+    await room.net.advance(3_599_000)
+    expect(room.dials.length).toBe(1)
+    await room.net.advance(1_000)
+    expect(room.dials.length).toBe(2)
+  })
+
   test('is left alone where strangers may not join', async () => {
     const room = new FakeRoom()
     room.unwelcome.add(undefined)

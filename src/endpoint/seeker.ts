@@ -17,6 +17,11 @@ import { RetrySchedule } from './retry-schedule.ts'
 const COURTESY_MS = 100
 /** What is seen of a peer may change as often as somebody likes, but leads to one dial in this time at most. */
 const SHORTEST_REDIAL_MS = 1_000
+/**
+ * Who refuses at a known address need not be who lives there tomorrow: whatever it said, the address is tried again
+ * after an hour.
+ */
+const LONGEST_PAUSE_AT_ADDRESS_MS = 3_600_000
 /** A dial that is still under way after this long waits for a person, and others need not wait for that. */
 const DIAL_SLOT_MS = 6_000
 
@@ -188,7 +193,7 @@ export class Seeker {
     } catch (error) {
       pauseMs = prospect.schedule.nextMs()
       // A refusal says itself when to come back.
-      if (error instanceof EarshotError) this.#keepAway(prospect.key, error.retryAfterMs ?? 0)
+      if (error instanceof EarshotError) this.#keepAway(prospect.key, pauseAsked(prospect, error))
     }
     prospect.isDialling = false
     this.#schedule(prospect, pauseMs)
@@ -216,4 +221,9 @@ export class Seeker {
     const timer = this.#clock.setTimer(DIAL_SLOT_MS, release)
     return release
   }
+}
+
+/** How long a refusal asks us to keep away, as far as it counts. */
+function pauseAsked({ key, id }: Prospect, { retryAfterMs = 0 }: EarshotError): number {
+  return key === id ? retryAfterMs : Math.min(retryAfterMs, LONGEST_PAUSE_AT_ADDRESS_MS)
 }
