@@ -1,8 +1,11 @@
 /** A bounded number of places, of which one address can take only some: one host must not keep all others out. */
+
+import { isLinkLocalIpv6, parseIp } from '../platform/ip-address.ts'
+
 export class Places {
   readonly #total: number
   readonly #perAddress: number
-  readonly #takenByAddress = new Map<string, number>()
+  readonly #takenByHost = new Map<string, number>()
   #taken = 0
 
   constructor(limits: { readonly total: number; readonly perAddress: number }) {
@@ -12,21 +15,32 @@ export class Places {
 
   /** Takes a place; the returned function gives it back, once. Undefined where there is none. */
   take(address: string): (() => void) | undefined {
-    const takenThere = this.#takenByAddress.get(address) ?? 0
+    const host = hostOf(address)
+    const takenThere = this.#takenByHost.get(host) ?? 0
     if (this.#taken >= this.#total || takenThere >= this.#perAddress) return undefined
     this.#taken++
-    this.#takenByAddress.set(address, takenThere + 1)
+    this.#takenByHost.set(host, takenThere + 1)
     let isTaken = true
     return () => {
-      if (isTaken) this.#giveBack(address)
+      if (isTaken) this.#giveBack(host)
       isTaken = false
     }
   }
 
-  #giveBack(address: string): void {
+  #giveBack(host: string): void {
     this.#taken--
-    const left = this.#takenByAddress.get(address)! - 1
-    if (left > 0) this.#takenByAddress.set(address, left)
-    else this.#takenByAddress.delete(address)
+    const left = this.#takenByHost.get(host)! - 1
+    if (left > 0) this.#takenByHost.set(host, left)
+    else this.#takenByHost.delete(host)
   }
+}
+
+/**
+ * What counts as one address: of IPv6 the whole /64, in which a host gives itself as many addresses as it likes (RFC
+ * 4862, RFC 8981). All hosts of a link share the prefix of link-local addresses, so these count one by one.
+ */
+function hostOf(address: string): string {
+  const bytes = parseIp(address)
+  if (bytes?.length !== 16 || isLinkLocalIpv6(bytes)) return address
+  return `${bytes.subarray(0, 8).join('.')}/64`
 }
