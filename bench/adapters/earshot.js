@@ -14,14 +14,14 @@ export const earshot = {
 
   /**
    * Every room has an identity of its own unless `sameIdentity`: rooms of one identity are one peer, with one session.
-   * `findByMdns`: look for each other on the loopback interface instead of being told the address.
+   * `lookAround`: look for each other on the loopback interface, in every way there is, instead of being told the address.
    */
-  async open(handlers, { role, sameIdentity = false, findByMdns = false }) {
+  async open(handlers, { role, sameIdentity = false, lookAround = false }) {
     if (sameIdentity) identity ??= Identity.generate()
     const room = await join(SERVICE, {
       name: role,
       ...(sameIdentity && { identity }),
-      discovery: findByMdns ? ['mdns'] : [],
+      ...(lookAround ? {} : { discovery: [] }),
       interfaces: { include: ['lo', 'lo0'] },
       listen: { host: '127.0.0.1', port: 0 },
       maxPeers: Number.POSITIVE_INFINITY,

@@ -33,7 +33,7 @@ export const join = {
   ],
 
   async accept({ open }) {
-    const endpoint = await open({ onMessage: (peer, bytes) => void endpoint.send(peer, bytes) }, { findByMdns: true })
+    const endpoint = await open({ onMessage: (peer, bytes) => void endpoint.send(peer, bytes) }, { lookAround: true })
     return {}
   },
 
@@ -49,7 +49,7 @@ export const join = {
           resolve()
         },
       }
-      open(handlers, { findByMdns: true }).then(opened => {
+      open(handlers, { lookAround: true }).then(opened => {
         endpoint = opened
       }, reject)
     })
