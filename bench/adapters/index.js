@@ -3,7 +3,7 @@
  *
  * - `prepare()`: what both workers need to know beforehand (keys), as one value that can be sent between processes;
  * - `open(handlers, { role, keys })`: an endpoint that listens on 127.0.0.1. Handlers, all optional:
- *   `onMessage(peer, bytes)`, `onQuestion(bytes)` returning the answer. What finds peers by itself (`findByMdns`) also
+ *   `onMessage(peer, bytes)`, `onQuestion(bytes)` returning the answer. What finds peers by itself (`lookAround`) also
  *   calls `onPeer(peer)`.
  *
  * An endpoint has `address`, `dial(address)` → peer, `send(peer, bytes)` → a promise when flow control says to wait,
