@@ -54,6 +54,8 @@ export const MAX_LABELS = 1_024
 export const MAX_LABEL_BYTES = 128
 /** Questions of one peer being answered at a time; the next one is answered with `limit-reached`. */
 export const MAX_OPEN_QUESTIONS = 4_096
+/** Their bytes: an answering function that takes its time holds what it was asked. Two of the longest fit. */
+export const MAX_OPEN_QUESTION_BYTES = 33_554_432
 /** Text that says why: reasons of goodbyes, refusals and failed answers, in UTF-8. */
 export const MAX_REASON_BYTES = 512
 /** Silence after which a peer is asked for a sign of life. */

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { besieged, messengers, rejection } from '../../test/messaging/messengers.ts'
-import { ANSWER_ITEM_WINDOW, MAX_OPEN_QUESTIONS } from '../limits.ts'
+import { ANSWER_ITEM_WINDOW, MAX_MESSAGE_BYTES, MAX_OPEN_QUESTIONS } from '../limits.ts'
 import { encodeLabel, Frame, Payload } from '../session/frame.ts'
 import { AnswerErrorCode } from './answer-error.ts'
 
@@ -102,6 +102,23 @@ describe('an answering function that fails tells the asker', () => {
       })
     }
   })
+})
+
+test('open questions are limited in bytes, and there is room again for each that is answered', async () => {
+  const { net, alice, bert } = await messengers()
+  const answers: ((value: unknown) => void)[] = []
+  bert.answers.set('slow', () => new Promise(resolve => answers.push(resolve)))
+  bert.answers.set('fast', () => 'done')
+  const question = new Uint8Array(MAX_MESSAGE_BYTES)
+  const first = alice.ask('slow', question)
+  rejection(alice.ask('slow', question))
+  expect(await net.until(rejection(alice.ask('fast', question)))).toMatchObject({ code: 'limit-reached' })
+  expect(answers).toHaveLength(2)
+
+  answers[0]!('answered')
+  expect(await net.until(first)).toBe('answered')
+  expect(await net.until(alice.ask('fast', question))).toBe('done')
+  expect(await net.until(alice.ask('fast', question))).toBe('done')
 })
 
 describe('an asker that gives up', () => {

@@ -1,7 +1,7 @@
 /** Questions of one peer, being answered. A question that its asker gave up aborts the signal its function was given. */
 
 import { asError, EarshotError, protocolViolation } from '../errors.ts'
-import { ANSWER_ITEM_WINDOW, MAX_OPEN_QUESTIONS, MAX_REASON_BYTES } from '../limits.ts'
+import { ANSWER_ITEM_WINDOW, MAX_OPEN_QUESTION_BYTES, MAX_OPEN_QUESTIONS, MAX_REASON_BYTES } from '../limits.ts'
 import { Payload } from '../session/frame.ts'
 import { NO_LANE } from '../session/send-queue.ts'
 import type { Session } from '../session/session.ts'
@@ -23,6 +23,8 @@ export class ReceivedQuestions<From> {
   readonly #session: Session
   readonly #from: From
   readonly #open = new Map<number, OpenQuestion<From>>()
+  /** The encoded length of all that are open. */
+  #openBytes = 0
 
   constructor(session: Session, from: From) {
     this.#session = session
@@ -35,17 +37,17 @@ export class ReceivedQuestions<From> {
       this.#fail(id, AnswerErrorCode.noAnswer, '')
       return
     }
-    if (this.#open.size >= MAX_OPEN_QUESTIONS) {
+    if (this.#open.size >= MAX_OPEN_QUESTIONS || this.#openBytes + body.length > MAX_OPEN_QUESTION_BYTES) {
       this.#fail(id, AnswerErrorCode.limitReached, '')
       return
     }
     if (this.#open.has(id)) throw protocolViolation(`question ${id} is open already`)
     const question = decodeValue(kind, body)
-    const open = new OpenQuestion(this.#from)
+    const open = new OpenQuestion(this.#from, body.length)
     try {
       const result = answer(question, open)
       if (isPromise(result)) {
-        this.#open.set(id, open)
+        this.#add(id, open)
         result.then(
           value => this.#settle(id, open, value),
           error => this.#reject(id, open, error),
@@ -59,7 +61,7 @@ export class ReceivedQuestions<From> {
   onCancel(id: number): void {
     const open = this.#open.get(id)
     if (!open) return
-    this.#open.delete(id)
+    this.#remove(id)
     open.abort(new EarshotError('closed', 'the asker gave up'))
   }
 
@@ -71,16 +73,27 @@ export class ReceivedQuestions<From> {
   close(error: EarshotError): void {
     for (const open of this.#open.values()) open.abort(error)
     this.#open.clear()
+    this.#openBytes = 0
+  }
+
+  #add(id: number, open: OpenQuestion<From>): void {
+    if (!this.#open.has(id)) this.#openBytes += open.length
+    this.#open.set(id, open)
+  }
+
+  #remove(id: number): void {
+    this.#openBytes -= this.#open.get(id)?.length ?? 0
+    this.#open.delete(id)
   }
 
   #settle(id: number, open: OpenQuestion<From>, value: unknown): void {
     if (open.isAborted) return
     if (isAsyncIterable(value)) {
-      this.#open.set(id, open)
+      this.#add(id, open)
       this.#stream(id, open, value).catch(error => this.#reject(id, open, error))
       return
     }
-    this.#open.delete(id)
+    this.#remove(id)
     try {
       const { kind, bytes } = encodeValue(value)
       this.#session.send(NO_LANE, Payload.answer | kind, id, 0, bytes)?.catch(error => this.#reject(id, open, error))
@@ -98,13 +111,15 @@ export class ReceivedQuestions<From> {
       await this.#session.send(NO_LANE, Payload.answerItem | kind, id, 0, bytes)
     }
     if (open.isAborted) return
-    this.#open.delete(id)
+    this.#remove(id)
     await this.#session.send(NO_LANE, Payload.answerEnd, id, 0, new Uint8Array(0))
   }
 
   #reject(id: number, open: OpenQuestion<From>, thrown: unknown): void {
-    this.#open.delete(id)
-    if (open.isAborted || !this.#session.isOpen) return
+    // The number of one that was given up may be that of another question by now.
+    if (open.isAborted) return
+    this.#remove(id)
+    if (!this.#session.isOpen) return
     const error = asError(thrown)
     const { code } = error as { code?: unknown }
     this.#fail(id, AnswerErrorCode.failed, typeof code === 'string' ? code : String(error.message))
@@ -122,13 +137,16 @@ export class ReceivedQuestions<From> {
 /** What the answering function is given. The AbortController is made when somebody looks at the signal. */
 class OpenQuestion<From> implements AnswerContext<From> {
   readonly from: From
+  /** Of the encoded question, in bytes. */
+  readonly length: number
   #controller: AbortController | undefined
   #reason: EarshotError | undefined
   #allowed: number = ANSWER_ITEM_WINDOW
   #wake: (() => void) | undefined
 
-  constructor(from: From) {
+  constructor(from: From, length: number) {
     this.from = from
+    this.length = length
   }
 
   get signal(): AbortSignal {
