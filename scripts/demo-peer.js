@@ -7,6 +7,7 @@ const { name, room: service, loopback, born } = JSON.parse(process.argv[2])
 const room = await join(service, {
   name,
   info: { born },
+  discovery: ['mdns'],
   interfaces: { include: [loopback] },
   listen: { host: '127.0.0.1' },
 })

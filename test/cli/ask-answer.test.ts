@@ -99,7 +99,7 @@ test('another secret is a refusal, with each address that was tried', async () =
   const ask = earshot(['ask', 'Bob', 'weather', '--room', room, '--secret', 'two'])
   expect(await ask.exitCode).toBe(4)
   expect(ask.stderr.text).toMatch(
-    /tried:\n +ADDRESS +FOUND BY +TOOK +WHY NOT\n +\S+:\d+ +mdns +\S+ m?s +wrong-secret: /,
+    /tried:\n +ADDRESS +FOUND BY +TOOK +WHY NOT\n +\S+:\d+ +(mdns|beacon) +\S+ m?s +wrong-secret: /,
   )
 })
 
