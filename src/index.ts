@@ -8,6 +8,7 @@ import type { Room } from './endpoint/room.ts'
 import { generateIdentity, type Identity as StoredIdentity } from './identity/identity.ts'
 import { loadIdentity } from './identity/stored-identity.ts'
 import { FileStore } from './platform/node/file-store.ts'
+import { keepProcessAlive } from './platform/node/keep-process-alive.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
 
 /** Who a peer is: an Ed25519 key pair. Its id is the public key in base32. */
@@ -34,7 +35,7 @@ export const Identity: {
  * @throws TypeError or RangeError for wrong arguments; rejects with `address-in-use`, `permission-denied`
  */
 export async function join(service: string, options: JoinOptions = {}): Promise<Room> {
-  return joinOn(options?.network ?? nodePlatform(), service, options)
+  return joinOn(options?.network ?? nodePlatform(), service, options, keepProcessAlive)
 }
 
 /**

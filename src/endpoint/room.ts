@@ -69,6 +69,8 @@ export class Room implements AsyncDisposable {
   readonly closed: Promise<unknown>
 
   readonly #platform: Platform
+  /** Keeps the process from ending until the returned function is called: leaving waits when no socket is open. */
+  readonly #hold: () => () => void
   readonly #options: RoomOptions
   readonly #instance: Uint8Array
   readonly #deadlines: Deadlines
@@ -94,10 +96,10 @@ export class Room implements AsyncDisposable {
   #resolveClosed!: (reason: unknown) => void
 
   /** @internal Resolves when the room is listening and advertising. */
-  static async open(options: RoomOptions, platform: Platform): Promise<Room> {
+  static async open(options: RoomOptions, platform: Platform, hold: () => () => void): Promise<Room> {
     options.signal?.throwIfAborted()
     const psk = options.secret === undefined ? undefined : await deriveSecretKey(options.secret, options.service)
-    const room = new Room(options, platform, psk)
+    const room = new Room(options, platform, hold, psk)
     try {
       await room.#start()
     } catch (error) {
@@ -107,7 +109,7 @@ export class Room implements AsyncDisposable {
     return room
   }
 
-  private constructor(options: RoomOptions, platform: Platform, psk: Uint8Array | undefined) {
+  private constructor(options: RoomOptions, platform: Platform, hold: () => () => void, psk: Uint8Array | undefined) {
     const { clock, random, network } = platform
     const { identity, service } = options
     const selfId = identity.id
@@ -116,6 +118,7 @@ export class Room implements AsyncDisposable {
       this.#resolveClosed = resolve
     })
     this.#platform = platform
+    this.#hold = hold
     this.#options = options
     this.#info = options.info
     this.#isVisible = options.visible
@@ -384,6 +387,7 @@ export class Room implements AsyncDisposable {
   }
 
   async #doLeave(manner: 'politely' | 'at once'): Promise<void> {
+    const release = this.#hold()
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#unwatch?.()
     this.#seeker.close()
@@ -395,6 +399,7 @@ export class Room implements AsyncDisposable {
       this.#deadlines.close()
       for (const channel of [...this.#channels.values()].flat()) channel.close()
       this.#emitter.close(leftError())
+      release()
     }
   }
 
