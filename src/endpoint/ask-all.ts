@@ -6,8 +6,14 @@ import type { AskOptions } from './options.ts'
 import type { Peer } from './peer.ts'
 
 export type AskAllAnswer =
-  | { readonly peer: Peer; readonly ok: true; readonly value: unknown }
-  | { readonly peer: Peer; readonly ok: false; readonly error: Error }
+  | { readonly peer: Peer; readonly ok: true; readonly value: unknown; readonly error?: undefined }
+  | {
+      readonly peer: Peer
+      readonly ok: false
+      readonly value?: undefined
+      /** Mostly an EarshotError. */
+      readonly error: Error & { readonly code?: string }
+    }
 
 /** Leaving the loop early gives up on those who have not answered. */
 export function askEach(
