@@ -104,7 +104,7 @@ export class Connector {
 
   async #connect(target: string, timeoutMs: number, signal: AbortSignal): Promise<Peer> {
     const startedAt = this.#clock.now()
-    const limits = () => ({ timeoutMs: Math.max(0, timeoutMs - (this.#clock.now() - startedAt)), signal })
+    const limits = () => ({ timeoutMs: Math.ceil(Math.max(0, timeoutMs - (this.#clock.now() - startedAt))), signal })
     const plan = await this.#plan(target, limits())
     for (;;) {
       const { timeoutMs: leftMs } = limits()

@@ -94,7 +94,7 @@ export class Membership {
   /** Parts with one peer: it is gone at once for this side, and what is queued for it still leaves. */
   part(peer: Peer, code: 'kicked', reason: string, retryAfterMs: number): Promise<void> {
     const parting = peer.messenger.session.close(code, reason, retryAfterMs)
-    this.#onClosed(peer, { code, reason, byPeer: false, error: undefined })
+    this.#onClosed(peer, { code, reason, byPeer: false, retryAfterMs: 0, error: undefined })
     this.#partings.add(parting)
     return parting.finally(() => this.#partings.delete(parting))
   }
@@ -126,7 +126,7 @@ export class Membership {
   #replace(peer: Peer, remote: Hello): void {
     const hasRestarted = peer.instance.some((byte, index) => byte !== remote.instance[index])
     const error = new EarshotError('lost', hasRestarted ? 'the peer was restarted' : 'the peer had lost the session')
-    if (hasRestarted) this.#gone(peer, { code: 'replaced', reason: '', byPeer: true, error })
+    if (hasRestarted) this.#gone(peer, { code: 'replaced', reason: '', byPeer: true, retryAfterMs: 0, error })
     peer.messenger.session.abort(error)
   }
 

@@ -509,7 +509,9 @@ function seenPeer({ id, name, info, addresses, via }: Sighting): SeenPeer {
 }
 
 /** How long to keep away from a peer after the end of its session: until it is seen anew, where that is Infinity. */
-function pauseAfter({ code, byPeer }: SessionEnd): number {
+function pauseAfter({ code, byPeer, retryAfterMs }: SessionEnd): number {
+  // Who kicks says for how long.
+  if (code === 'kicked' && byPeer) return Math.min(retryAfterMs, LONGEST_BAN_MS)
   if (code === 'closed' && byPeer) return Number.POSITIVE_INFINITY
   return code === 'kicked' || code === 'protocol-violation' || code === 'limit-reached' ? PAUSE_MS : 0
 }

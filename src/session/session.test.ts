@@ -448,8 +448,12 @@ describe('close', () => {
 
     await Promise.all(sends)
     expect(bob.payloads.map(({ b }) => b)).toEqual([0, 1, 2, 3, 4])
-    expect(bob.ends).toEqual([{ code: 'kicked', reason: 'too loud', byPeer: true, error: undefined }])
-    expect(ada.ends).toEqual([{ code: 'kicked', reason: 'too loud', byPeer: false, error: undefined }])
+    expect(bob.ends).toEqual([
+      { code: 'kicked', reason: 'too loud', byPeer: true, retryAfterMs: expect.any(Number), error: undefined },
+    ])
+    expect(ada.ends).toEqual([
+      { code: 'kicked', reason: 'too loud', byPeer: false, retryAfterMs: expect.any(Number), error: undefined },
+    ])
     expect([...set.open(set.ada), ...set.open(set.bob)]).toEqual([])
   })
 
@@ -570,7 +574,7 @@ describe('after the end', () => {
     await set.net.advance(2_000)
 
     expect(target.payloads).toEqual([])
-    expect(target.ends).toEqual([{ code: 'closed', reason: '', byPeer: true, error: undefined }])
+    expect(target.ends).toEqual([{ code: 'closed', reason: '', byPeer: true, retryAfterMs: 0, error: undefined }])
     expect(set.open(set.ada)).toEqual([])
   })
 })

@@ -39,6 +39,8 @@ export interface SessionEnd {
   readonly code: GoodbyeCode
   readonly reason: string
   readonly byPeer: boolean
+  /** How long the peer wants to be left alone, where it said goodbye; otherwise 0. */
+  readonly retryAfterMs: number
   readonly error: EarshotError | undefined
 }
 
@@ -190,7 +192,7 @@ export class Session implements RecordReceiver {
   close(code: GoodbyeCode, reason = '', retryAfterMs = 0): Promise<void> {
     if (this.#closing) return this.#closing.done
     if (this.#isClosed) return Promise.resolve()
-    const end: SessionEnd = { code, reason, byPeer: false, error: undefined }
+    const end: SessionEnd = { code, reason, byPeer: false, retryAfterMs: 0, error: undefined }
     let finish = (): void => {}
     const done = new Promise<void>(resolve => {
       finish = resolve
@@ -239,7 +241,7 @@ export class Session implements RecordReceiver {
   }
 
   onClosed(error: EarshotError | undefined): void {
-    this.#finish(this.#closing?.end ?? { code: lostCode(error), reason: '', byPeer: false, error })
+    this.#finish(this.#closing?.end ?? { code: lostCode(error), reason: '', byPeer: false, retryAfterMs: 0, error })
   }
 
   #frame(reader: ByteReader): void {
@@ -343,8 +345,8 @@ export class Session implements RecordReceiver {
     }
   }
 
-  #onGoodbye({ code, reason }: Goodbye): void {
-    this.#finish({ code, reason, byPeer: true, error: undefined })
+  #onGoodbye({ code, reason, retryAfterMs }: Goodbye): void {
+    this.#finish({ code, reason, byPeer: true, retryAfterMs, error: undefined })
     this.#connection.end()
   }
 
