@@ -140,6 +140,8 @@ describe('version 1 on the wire (test/vectors/frames-v1.json)', () => {
       [0x10, 0, 0, 16_379],
       [0x10, 0, 0, 70_000],
     ])
-    expect(ada.ends).toEqual([{ code: 'kicked', reason: 'too loud', byPeer: true, error: undefined }])
+    expect(ada.ends).toEqual([
+      { code: 'kicked', reason: 'too loud', byPeer: true, retryAfterMs: 60_000, error: undefined },
+    ])
   })
 })
