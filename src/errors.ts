@@ -40,6 +40,8 @@ export interface ConnectAttempt {
   readonly durationMs: number
   readonly code: ErrorCode
   readonly message: string
+  /** What the other side gave as its reason; `'nobody-listens'` where its machine answered that no program is there. */
+  readonly reason?: string
 }
 
 export interface EarshotErrorOptions extends ErrorOptions {

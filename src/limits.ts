@@ -62,8 +62,20 @@ export const MAX_REASON_BYTES = 512
 export const HEARTBEAT_MS = 2_000
 /** Silence after which a peer is `quiet`; with the tick of one second it is told within 5 s. */
 export const QUIET_AFTER_MS = 4_000
-/** Silence after which the path counts as broken. */
+/** Silence after which a path counts as broken. */
 export const LOST_AFTER_MS = 12_000
+/** Connections under one session: a wire, a radio, and one more of each while they change. */
+export const MAX_PATHS = 4
+/** How long a session without a path is kept, where the application does not say: walking through a dead spot. */
+export const AWAY_TIMEOUT_MS = 60_000
+/** The longest that an application can ask for: a session of yesterday is no use to anybody. */
+export const MAX_AWAY_TIMEOUT_MS = 86_400_000
+/** Records kept for a peer that has not acknowledged them, in bytes; then nothing more is sent to it. */
+export const MAX_UNACKNOWLEDGED_BYTES = 33_554_432
+/** Records that arrived are acknowledged after so many, so that the sender need not keep them… */
+export const ACKNOWLEDGE_AFTER_RECORDS = 64
+/** …after so many bytes, or within a second. */
+export const ACKNOWLEDGE_AFTER_BYTES = 131_072
 /** How long `close()` waits for queues to empty and for the other side to hang up. */
 export const CLOSE_TIMEOUT_MS = 1_000
 /** How much of that is for the queues: then the goodbye leaves. */

@@ -6,8 +6,8 @@ import { parsePeerId, shortPeerId } from '../identity/peer-id.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { withinLimits } from '../messaging/limited.ts'
 import type { Clock } from '../platform/clock.ts'
-import type { Network } from '../platform/network.ts'
-import { type HostAndPort, isIpAddress, parseAddress } from './address.ts'
+import type { Network, SocketAddress } from '../platform/network.ts'
+import { formatAddress, type HostAndPort, isIpAddress, parseAddress } from './address.ts'
 import { type DialTarget, dial } from './dialer.ts'
 import type { OnceOptions } from './emitter.ts'
 import type { ConnectOptions, PeerRef } from './options.ts'
@@ -20,6 +20,8 @@ const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 const BACKGROUND_DIAL_TIMEOUT_MS = 60_000
 /** Three attempts of TCP (RFC 6298: after 1 s and 3 s again): who does not answer these is not there. */
 const BACKGROUND_CONNECT_TIMEOUT_MS = 5_000
+/** Whose connection broke is dialled anew before TCP would ask again: the link may be back any moment. */
+const RECONNECT_TIMEOUT_MS = 2_000
 /** Where dials cross, the other connection is mostly a peer within this time. */
 const CROSSING_WAIT_MS = 1_000
 
@@ -34,6 +36,8 @@ interface DialPlan {
   readonly expectedId: string | undefined
   /** The application asked for this peer. */
   readonly isWanted: boolean
+  /** How long one address may take to be reached, where it is not as long as the dial. */
+  readonly connectTimeoutMs?: number
 }
 
 export interface ConnectorRoom {
@@ -120,16 +124,27 @@ export class Connector {
     return { targets: await this.#resolve(address, 'argument', limits), expectedId: undefined, isWanted: true }
   }
 
-  /** Resolves with the peer's id. */
-  async dialSighting(sighting: Sighting): Promise<string> {
-    return this.#dialInBackground(async () => planFor(sighting, false))
+  /** Dials a peer at all addresses that are known of it: where it was last, and where it is seen. Resolves with its id. */
+  async dialPeer(id: string, sighting: Sighting | undefined): Promise<string> {
+    const peer = this.#room.peer(id)
+    const seen = sighting ? planFor(sighting, false).targets : []
+    const targets = withoutRepetition([...(peer ? lastTargets(peer) : []), ...seen])
+    const connectTimeoutMs = peer ? RECONNECT_TIMEOUT_MS : BACKGROUND_CONNECT_TIMEOUT_MS
+    return this.#dialInBackground(async () => ({ targets, expectedId: id, isWanted: false, connectTimeoutMs }))
+  }
+
+  /** Dials a connected peer at further addresses, for one more path. */
+  async dialPath(id: string, addresses: readonly SocketAddress[]): Promise<string> {
+    const targets = addresses.map(address => ({ address, via: 'second path' }))
+    const connectTimeoutMs = RECONNECT_TIMEOUT_MS
+    return this.#dialInBackground(async () => ({ targets, expectedId: id, isWanted: false, connectTimeoutMs }))
   }
 
   /** Resolves with the id of the peer who was there. */
   async dialAddress(address: string): Promise<string> {
     return this.#dialInBackground(async limits => {
       const targets = await this.#resolve(parseAddress(address)!, 'known', limits)
-      return { targets, expectedId: undefined, isWanted: false }
+      return { targets, expectedId: undefined, isWanted: false, connectTimeoutMs: BACKGROUND_CONNECT_TIMEOUT_MS }
     })
   }
 
@@ -163,12 +178,13 @@ export class Connector {
   }
 
   /** Undefined where the peer preferred another connection, which came to nothing. */
-  async #dial({ targets, expectedId, isWanted }: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
+  async #dial(plan: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
+    const { targets, expectedId, isWanted, connectTimeoutMs = limits.timeoutMs } = plan
     let remoteId: string | undefined
     try {
       const dialling = dial(this.#clock, this.#network, targets, {
         ...limits,
-        connectTimeoutMs: isWanted ? limits.timeoutMs : BACKGROUND_CONNECT_TIMEOUT_MS,
+        connectTimeoutMs,
         establish: (tcp, cancel, reached) => {
           const onRemoteId = (id: string) => {
             remoteId = id
@@ -248,6 +264,18 @@ function whoIsMeant<T extends { readonly id: string; readonly name: string }>(al
 
 function planFor({ id, addresses, via }: Sighting, isWanted: boolean): DialPlan {
   return { targets: addresses.map(address => ({ address, via })), expectedId: id, isWanted }
+}
+
+/** Where a peer was reached last: who dialled us listens on a port of its own. */
+function lastTargets(peer: Peer): DialTarget[] {
+  const { connection, isInitiator } = peer.messenger.session.path
+  const { address } = connection.remote
+  const targets = isInitiator ? [{ address: connection.remote, via: 'last' }] : []
+  return peer.port === 0 ? targets : [...targets, { address: { address, port: peer.port }, via: 'last' }]
+}
+
+function withoutRepetition(targets: readonly DialTarget[]): DialTarget[] {
+  return [...new Map(targets.map(target => [formatAddress(target.address), target] as const)).values()]
 }
 
 function describeUnknown(key: string, namesakes: readonly { readonly id: string }[]): string {

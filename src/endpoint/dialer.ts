@@ -132,8 +132,9 @@ class Dial<T> {
       const durationMs = Math.round(this.#clock.now() - startedAt)
       const code = error instanceof EarshotError ? error.code : 'unreachable'
       const { message } = asError(error)
+      const reason = error instanceof EarshotError && error.reason !== undefined ? { reason: error.reason } : {}
       if (!signal.aborted)
-        this.#attempts.push({ address: formatAddress(address), via, durationMs, code, message, error })
+        this.#attempts.push({ address: formatAddress(address), via, durationMs, code, message, ...reason, error })
       throw error
     } finally {
       this.#cancels.delete(cancel)

@@ -9,20 +9,35 @@ import type { SocketAddress } from '../platform/network.ts'
 import type { GoodbyeCode } from '../session/frame.ts'
 import type { Hello } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
-import type { SecureConnection } from '../session/secure-connection.ts'
-import { Session, type SessionEnd } from '../session/session.ts'
+import { Session, type SessionConnection, type SessionEnd } from '../session/session.ts'
 import { parseJson } from './json.ts'
 import type { GoneCode, PeerState } from './options.ts'
 import { Peer, type PeerRoom } from './peer.ts'
+import type { GreetedConnection } from './reception.ts'
 
 const TICK_MS = 1_000
 /** A new peer's round trip is measured soon, but not in the way of its first messages. */
 const FIRST_TICK_MS = 100
 
+/** A tick that is this late, by either clock, was not late: the machine slept. */
+const SLEEP_GAP_MS = 5_000
+
+export interface MembershipOptions {
+  readonly selfId: string
+  /** How long a peer may be away before it is given up, in milliseconds. */
+  readonly awayTimeoutMs: number
+  /** How good a connection from this own address is: lower is better. */
+  rank(local: SocketAddress): number
+}
+
 export interface MembershipEvents {
   onPeer(peer: Peer): void
   onGone(peer: Peer, code: GoneCode, reason: string, end: SessionEnd): void
   onState(peer: Peer, state: PeerState, was: PeerState): void
+  /** What is sent to the peer leaves on another path than before. */
+  onPath(peer: Peer): void
+  /** The machine has slept: nobody knows what became of the connections. */
+  onWake(): void
   onMessage(peer: Peer, channel: string, data: unknown, length: number, receipt: number): void
   answerer(name: string): AnswerFunction<Peer> | undefined
 }
@@ -31,6 +46,7 @@ export class Membership {
   readonly #clock: Clock
   readonly #deadlines: Deadlines
   readonly #room: PeerRoom
+  readonly #options: MembershipOptions
   readonly #events: MembershipEvents
   readonly #budget = new ReassemblyBudget()
   readonly #peers = new Map<string, Peer>()
@@ -38,11 +54,20 @@ export class Membership {
   readonly #partings = new Set<Promise<void>>()
   #ticker: Timer | undefined
   #tickAt = Number.POSITIVE_INFINITY
+  /** How far the wall clock was ahead of the other one when the ticker was set. */
+  #wallAhead = 0
 
-  constructor(clock: Clock, deadlines: Deadlines, room: PeerRoom, events: MembershipEvents) {
+  constructor(
+    clock: Clock,
+    deadlines: Deadlines,
+    room: PeerRoom,
+    options: MembershipOptions,
+    events: MembershipEvents,
+  ) {
     this.#clock = clock
     this.#deadlines = deadlines
     this.#room = room
+    this.#options = options
     this.#events = events
   }
 
@@ -63,32 +88,24 @@ export class Membership {
     return this.#peers.get(id)
   }
 
-  /** A peer was admitted on both sides. A session that there was with it is over: this one replaces it. */
-  add(connection: SecureConnection, remote: Hello): Peer {
-    const { remoteId } = connection
-    const before = this.#peers.get(remoteId)
-    if (before) this.#replace(before, remote)
-    const parsed = { info: parseJson(remote.info), hello: parseJson(remote.hello) }
-    const peer = new Peer(remoteId, remote, parsed, this.#room)
-    peer.messenger = new Messenger<Peer>(
-      handlers => new Session(connection, this.#clock, this.#budget, handlers),
-      peer,
-      this.#deadlines,
-      this.#handlers(peer),
-    )
-    this.#peers.set(remoteId, peer)
-    this.#tickIn(FIRST_TICK_MS)
-    connection.receive(peer.messenger.session)
-    this.#events.onPeer(peer)
-    return peer
+  /** A peer was admitted on both sides: it comes in, or has one more path. */
+  greeted(greeted: GreetedConnection): void {
+    const peer = this.#peers.get(greeted.connection.remoteId)
+    if (greeted.joins && peer && greeted.remote.session) this.#join(peer, greeted, greeted.remote.session.received)
+    else this.#add(greeted)
   }
 
-  /** Drops the sessions whose own address is gone: nothing comes through any more, and no heartbeat need tell. */
-  dropUnless(isOwn: (local: SocketAddress) => boolean): void {
+  /** The network has changed: paths whose own address is gone end at once, the others have to show that they live. */
+  onNetworkChange(isOwn: (local: SocketAddress) => boolean): void {
     for (const { messenger } of [...this.#peers.values()]) {
-      if (isOwn(messenger.session.connection.local)) continue
-      messenger.session.abort(new EarshotError('lost', 'the address of the connection is gone'))
+      messenger.session.dropPaths(local => !isOwn(local))
+      messenger.session.probe()
     }
+  }
+
+  /** A peer that is away will not be back. */
+  giveUp(peer: Peer, reason: string): void {
+    if (peer.state === 'away') peer.messenger.session.abort(new EarshotError('lost', reason))
   }
 
   /** Parts with one peer: it is gone at once for this side, and what is queued for it still leaves. */
@@ -110,6 +127,38 @@ export class Membership {
     this.#tickAt = Number.POSITIVE_INFINITY
   }
 
+  /** A session that there was with this peer is over: the new one replaces it. */
+  #add(greeted: GreetedConnection): void {
+    const { remote } = greeted
+    const { remoteId } = greeted.connection
+    const before = this.#peers.get(remoteId)
+    if (before) this.#replace(before, remote)
+    const parsed = { info: parseJson(remote.info), hello: parseJson(remote.hello) }
+    const peer = new Peer(remoteId, remote, parsed, this.#room)
+    const first = this.#sessionConnection(greeted)
+    peer.messenger = new Messenger<Peer>(
+      handlers => new Session(first, this.#clock, this.#budget, handlers),
+      peer,
+      this.#deadlines,
+      this.#handlers(peer),
+    )
+    this.#peers.set(remoteId, peer)
+    this.#tickIn(FIRST_TICK_MS)
+    this.#events.onPeer(peer)
+    peer.messenger.session.start()
+  }
+
+  #join(peer: Peer, greeted: GreetedConnection, receivedByPeer: number): void {
+    peer.port = greeted.remote.port
+    peer.messenger.session.join(this.#sessionConnection(greeted), receivedByPeer)
+    this.#tickIn(FIRST_TICK_MS)
+  }
+
+  #sessionConnection({ connection, isInitiator }: GreetedConnection): SessionConnection {
+    const { selfId, rank } = this.#options
+    return { connection, isInitiator, rank: rank(connection.local), decides: selfId > connection.remoteId }
+  }
+
   #handlers(peer: Peer): MessengerHandlers<Peer> {
     const events = this.#events
     return {
@@ -117,7 +166,8 @@ export class Membership {
         if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, receipt)
       },
       answerer: name => (peer.state === 'gone' ? undefined : events.answerer(name)),
-      onLiveness: liveness => this.#setState(peer, liveness),
+      onPresence: presence => this.#setState(peer, presence),
+      onPath: () => this.#events.onPath(peer),
       onInfo: info => peer.setInfo(parseJson(info)),
       onClosed: end => this.#onClosed(peer, end),
     }
@@ -151,14 +201,26 @@ export class Membership {
     const at = this.#clock.now() + ms
     if (at >= this.#tickAt) return
     this.#tickAt = at
+    this.#wallAhead = this.#clock.wallTime() - this.#clock.now()
     this.#ticker?.cancel()
     this.#ticker = this.#clock.setTimer(ms, () => this.#tick())
   }
 
+  /** In sleep one of the clocks stands still on some systems, and none on others. */
+  #hasSlept(now: number): boolean {
+    return now - this.#tickAt > SLEEP_GAP_MS || this.#clock.wallTime() - now - this.#wallAhead > SLEEP_GAP_MS
+  }
+
   #tick(): void {
-    this.#tickAt = Number.POSITIVE_INFINITY
     const now = this.#clock.now()
-    for (const peer of [...this.#peers.values()]) peer.messenger.session.tick(now)
+    const hasSlept = this.#hasSlept(now)
+    this.#tickAt = Number.POSITIVE_INFINITY
+    if (hasSlept) this.#events.onWake()
+    for (const peer of [...this.#peers.values()]) {
+      const { session } = peer.messenger
+      session.tick(now)
+      if (session.awayMs(now) >= this.#options.awayTimeoutMs) this.giveUp(peer, 'the peer was away for too long')
+    }
     if (this.#peers.size > 0) this.#tickIn(TICK_MS)
   }
 }

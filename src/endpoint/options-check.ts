@@ -4,6 +4,8 @@ import { asError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { generateIdentity } from '../identity/identity.ts'
 import {
+  AWAY_TIMEOUT_MS,
+  MAX_AWAY_TIMEOUT_MS,
   MAX_HELLO_BYTES,
   MAX_INFO_BYTES,
   MAX_LABEL_BYTES,
@@ -49,6 +51,7 @@ export interface RoomOptions {
   readonly peers: readonly string[]
   readonly interfaces: InterfaceChoice | undefined
   readonly listen: { readonly host: string; readonly port: number }
+  readonly awayTimeoutMs: number
   readonly signal: AbortSignal | undefined
 }
 
@@ -76,8 +79,16 @@ export function checkJoinOptions(service: string, options: JoinOptions, platform
     peers: checkPeers(options.peers ?? []),
     interfaces: checkInterfaceChoice(options.interfaces),
     listen: checkListen(options.listen ?? {}),
+    awayTimeoutMs: checkAwayTimeout(options.awayTimeoutMs),
     signal: checkSignal(signal),
   }
+}
+
+function checkAwayTimeout(ms: number = AWAY_TIMEOUT_MS): number {
+  if (checkDuration('awayTimeoutMs', ms) > MAX_AWAY_TIMEOUT_MS) {
+    throw new RangeError(`awayTimeoutMs must be at most ${MAX_AWAY_TIMEOUT_MS}, a day, not ${show(ms)}`)
+  }
+  return ms
 }
 
 export function checkVisible(visible: boolean): boolean {

@@ -68,6 +68,12 @@ export interface JoinOptions {
   readonly listen?: { readonly host?: string; readonly port?: number }
   /** The platform to run on, for example a simulated one from `earshot/testing`. @default this machine */
   readonly network?: Platform
+  /**
+   * How long a peer may be `away`, its connection broken, before it is given up and `peer-gone` tells so, in
+   * milliseconds. Until then what is sent to it waits. 0 to 86,400,000, a day.
+   * @default 60_000
+   */
+  readonly awayTimeoutMs?: number
   /** Aborting leaves the room, at once. */
   readonly signal?: AbortSignal
 }

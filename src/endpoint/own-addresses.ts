@@ -38,6 +38,11 @@ export class OwnAddresses {
     return interfaceWith(address, this.#network.interfaces())
   }
 
+  /** How much this own address is preferred, 0 first: the rank of its interface, and the last of all without one. */
+  rankOf(address: string): number {
+    return this.interfaceOf(address)?.rank ?? Number.MAX_SAFE_INTEGER
+  }
+
   /** Who asked for certain interfaces does not want callers from others; the ranked choice is about looking only. */
   mayBeCalledAt(address: string): boolean {
     if (!this.#choice) return true

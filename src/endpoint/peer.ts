@@ -10,8 +10,10 @@ import { askLimits, checkDuration, checkText } from './options-check.ts'
 
 /** Figures of the session with a peer. */
 export interface PeerStats {
-  /** Bytes that wait for the peer's credit or for the path. */
+  /** Bytes that wait for the peer's credit or for a path. */
   readonly queuedBytes: number
+  /** Bytes on their way, or kept for a peer that is away: it has not acknowledged them. */
+  readonly unacknowledgedBytes: number
   /** Smoothed round trip in milliseconds; undefined before the first was measured. */
   readonly rttMs: number | undefined
   /** How long the peer has been connected, in milliseconds. */
@@ -40,6 +42,8 @@ export class Peer {
 
   /** @internal */ readonly instance: Uint8Array
   /** @internal */ readonly since: number
+  /** @internal The TCP port on which the peer listens, 0 for none. */
+  port: number
   /** @internal */ messenger!: Messenger<Peer>
 
   /** @internal */
@@ -49,6 +53,7 @@ export class Peer {
     this.#info = parsed.info
     this.hello = parsed.hello
     this.instance = remote.instance
+    this.port = remote.port
     this.since = room.now()
     this.#room = room
   }
@@ -58,19 +63,22 @@ export class Peer {
     return this.#info
   }
 
-  /** `'here'`; `'quiet'` when it has been silent for 4 s; `'gone'` when the session has ended. */
+  /**
+   * `'here'`; `'quiet'` when it has been silent for 4 s; `'away'` when there is no connection to it: what is sent waits,
+   * and goes on when it is back; `'gone'` when the session has ended.
+   */
   get state(): PeerState {
     return this.#state
   }
 
-  /** How it is connected, now. */
+  /** How it is connected, now; while it is away, how it was. */
   get path(): PeerPath {
     return this.#room.path(this)
   }
 
   stats(): PeerStats {
-    const { queuedBytes, rttMs } = this.messenger.session
-    return { queuedBytes, rttMs, connectedMs: this.#room.now() - this.since }
+    const { queuedBytes, unacknowledgedBytes, rttMs } = this.messenger.session
+    return { queuedBytes, unacknowledgedBytes, rttMs, connectedMs: this.#room.now() - this.since }
   }
 
   /** Sends to this peer alone: see `room.send`. */

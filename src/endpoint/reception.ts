@@ -1,7 +1,8 @@
 /**
- * Turns TCP connections into sessions: handshake, greeting, and the choice of one connection where two peers dial each
- * other at the same time (docs/protocol.md, "Crossing dials"). Of each pair the peer with the larger id decides: it
- * admits on one connection and says `duplicate` on any other; the smaller one admits on all and takes what is left.
+ * Turns TCP connections into sessions, or into further paths of a session: handshake, greeting, and the choice of one
+ * connection where two peers who have no session yet dial each other at the same time (docs/protocol.md, "Crossing
+ * dials"). Of each pair the peer with the larger id decides: it admits on one connection and says `duplicate` on any
+ * other; the smaller one admits on all and takes what is left.
  */
 
 import { EarshotError } from '../errors.ts'
@@ -20,7 +21,7 @@ import { greet } from '../session/greeting.ts'
 import { InitiatorHandshake, ResponderHandshake } from '../session/handshake.ts'
 import { encodeAlert } from '../session/handshake-alert.ts'
 import type { HandshakeParty } from '../session/handshake-party.ts'
-import type { Hello } from '../session/hello.ts'
+import type { Hello, SessionOffer } from '../session/hello.ts'
 import { type Handshake, SecureConnection } from '../session/secure-connection.ts'
 import { formatAddress } from './address.ts'
 import type { Admission } from './admission.ts'
@@ -34,15 +35,27 @@ const CROSSING_MS = 3_000
 export interface KnownSession {
   readonly instance: Uint8Array
   readonly since: number
+  readonly offer: SessionOffer
+  /** Whether one more connection with the peer is of use. */
+  takesPath(connection: SecureConnection): boolean
+}
+
+/** A connection on which both sides have admitted each other. */
+export interface GreetedConnection {
+  readonly connection: SecureConnection
+  readonly remote: Hello
+  readonly isInitiator: boolean
+  /** Both sides have offered the session that they have: the connection joins it. */
+  readonly joins: boolean
 }
 
 export interface ReceptionRoom {
   readonly selfId: string
-  hello(hasSession: boolean): Hello
+  hello(session: SessionOffer | undefined): Hello
   /** The session with this peer, where there is one. */
   sessionWith(id: string): KnownSession | undefined
   /** A peer is in. Must take over the connection at once. */
-  onGreeted(connection: SecureConnection, remote: Hello): void
+  onGreeted(greeted: GreetedConnection): void
 }
 
 export interface Expectations {
@@ -194,11 +207,19 @@ export class Reception {
     leaveHalfOpen: () => void,
   ): Promise<void> {
     let leaveUndecided: (() => void) | undefined
+    let offer: SessionOffer | undefined
     return new Promise<void>((resolve, reject) => {
       greet(connection, {
         role,
-        isEager: role === 'initiator' && (isWanted || this.#admission.isOpen),
-        hello: () => this.#room.hello(this.#room.sessionWith(connection.remoteId) !== undefined),
+        // Whether a connection joins a session depends on what the other side says of it.
+        isEager:
+          role === 'initiator' &&
+          (isWanted || this.#admission.isOpen) &&
+          this.#room.sessionWith(connection.remoteId) === undefined,
+        hello: () => {
+          offer = this.#room.sessionWith(connection.remoteId)?.offer
+          return this.#room.hello(offer)
+        },
         judge: remote => (role === 'responder' && !leaveUndecided ? BUSY : this.#judge(connection, remote)),
         onHello: ({ instance }) => {
           const introduction = this.#admitting.get(connection.remoteId)
@@ -214,8 +235,13 @@ export class Reception {
             reject(dismiss(connection, refusal))
             return
           }
+          const joins = isSameSession(offer, remote.session)
+          if (joins && !isSameSession(offer, this.#room.sessionWith(connection.remoteId)?.offer)) {
+            reject(dismiss(connection, DUPLICATE))
+            return
+          }
           this.#connections.delete(connection)
-          this.#room.onGreeted(connection, remote)
+          this.#room.onGreeted({ connection, remote, isInitiator: role === 'initiator', joins })
           resolve()
         },
         onFailed: reject,
@@ -230,7 +256,8 @@ export class Reception {
 
   #judge(connection: SecureConnection, remote: Hello | undefined): Verdict | Promise<Verdict> {
     const id = connection.remoteId
-    const isWanted = [...this.#wanted.values()].includes(id)
+    const joins = this.#joinsSession(id, remote)
+    const isWanted = joins || [...this.#wanted.values()].includes(id)
     const details =
       remote &&
       (() => ({
@@ -241,17 +268,31 @@ export class Reception {
         address: formatAddress(connection.remote),
       }))
     const verdict = this.#admission.judge(id, details, isWanted)
-    const settle = (refusal: Verdict) => this.#settle(connection, remote, refusal)
+    const settle = (refusal: Verdict) => this.#settle(connection, remote, refusal, joins)
     return verdict instanceof Promise ? verdict.then(settle) : settle(verdict)
   }
 
-  #settle(connection: SecureConnection, remote: Hello | undefined, refusal: Verdict): Verdict {
+  /** True where the other side has the very session that we have: it needs a path, not an admission. */
+  #joinsSession(id: string, remote: Hello | undefined): boolean {
+    const session = this.#room.sessionWith(id)
+    if (!remote || !session || !sameBytes(session.instance, remote.instance)) return false
+    return isSameSession(session.offer, remote.session)
+  }
+
+  #settle(connection: SecureConnection, remote: Hello | undefined, refusal: Verdict, joins: boolean): Verdict {
     // The room may have filled up, or have been locked, while the application made up its mind: asked in the very step
     // that makes the promise, or several callers would pass together.
     const verdict =
-      refusal ?? this.#admission.refusal(connection.remoteId) ?? this.#chooseConnection(connection, remote)
+      refusal ??
+      this.#admission.refusal(connection.remoteId) ??
+      (joins ? this.#choosePath(connection) : this.#chooseConnection(connection, remote))
     if (!verdict) this.#promised.set(connection, connection.remoteId)
     return verdict
+  }
+
+  /** A session takes several connections, but not any number. */
+  #choosePath(connection: SecureConnection): Verdict {
+    return this.#room.sessionWith(connection.remoteId)?.takesPath(connection) ? undefined : DUPLICATE
   }
 
   /** The last word before admitting: is this the one connection with that peer? */
@@ -281,7 +322,7 @@ export class Reception {
   #replaces(session: KnownSession, remote: Hello | undefined): boolean {
     if (!remote) return false
     if (!sameBytes(session.instance, remote.instance)) return true
-    return !remote.hasSession && !this.#isRecent(session.since)
+    return !remote.session && !this.#isRecent(session.since)
   }
 }
 
@@ -340,6 +381,10 @@ function dismiss(connection: SecureConnection, goodbye: Goodbye): EarshotError {
   connection.sendRecord(encodeGoodbye(goodbye))
   connection.abort(error)
   return error
+}
+
+function isSameSession(a: SessionOffer | undefined, b: SessionOffer | undefined): boolean {
+  return a !== undefined && b !== undefined && sameBytes(a.id, b.id)
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

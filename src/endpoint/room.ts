@@ -12,11 +12,11 @@ import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { StandardSchemaV1 } from '../messaging/standard-schema.ts'
-import type { TcpConnection, TcpListener } from '../platform/network.ts'
+import type { SocketAddress, TcpConnection, TcpListener } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { HandshakeParty } from '../session/handshake-party.ts'
 import { deriveSecretKey } from '../session/handshake-secret.ts'
-import { type Hello, INSTANCE_BYTES } from '../session/hello.ts'
+import { type Hello, INSTANCE_BYTES, type SessionOffer } from '../session/hello.ts'
 import type { SessionEnd } from '../session/session.ts'
 import { formatAddress } from './address.ts'
 import { Admission } from './admission.ts'
@@ -24,11 +24,21 @@ import { type AskAllAnswer, askEach } from './ask-all.ts'
 import { Channel } from './channel.ts'
 import { Connector } from './connector.ts'
 import { type Disposer, Emitter, type OnceOptions } from './emitter.ts'
+import { hasEnded } from './ended-peer.ts'
 import type { RoomEvents, SeenPeer } from './events.ts'
 import { parseJson } from './json.ts'
 import { Membership } from './membership.ts'
 import { MessageHub } from './message-hub.ts'
-import type { AskOptions, ConnectOptions, GoneCode, Json, PeerPath, PeerRef, SendOptions } from './options.ts'
+import type {
+  AskOptions,
+  ConnectOptions,
+  GoneCode,
+  Json,
+  PeerPath,
+  PeerRef,
+  PeerState,
+  SendOptions,
+} from './options.ts'
 import {
   askLimits,
   checkDuration,
@@ -42,7 +52,8 @@ import {
 } from './options-check.ts'
 import { OwnAddresses } from './own-addresses.ts'
 import type { Peer } from './peer.ts'
-import { Reception } from './reception.ts'
+import { type KnownSession, Reception } from './reception.ts'
+import { SecondPath } from './second-path.ts'
 import { Seeker } from './seeker.ts'
 import { leftError, Sender } from './sender.ts'
 import { discoveryBy } from './ways.ts'
@@ -81,6 +92,7 @@ export class Room implements AsyncDisposable {
   readonly #membership: Membership
   readonly #reception: Reception
   readonly #seeker: Seeker
+  readonly #secondPath: SecondPath
   readonly #connector: Connector
   readonly #sender: Sender
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
@@ -130,27 +142,33 @@ export class Room implements AsyncDisposable {
       emitMessage: message => this.#emitter.emit('message', message),
       warn: error => this.#warn(error),
     })
-    const isConnected = (id: string) => this.#membership.get(id) !== undefined
     const room = {
       selfId,
       countOthers: (id: string) => this.#membership.countOthers(id) + this.#reception.countPromised(id),
       onWarning: (error: EarshotError) => this.#warn(error),
     }
     this.#admission = new Admission(clock, room, options)
-    this.#membership = new Membership(clock, this.#deadlines, this.#peerRoom(), {
-      onPeer: peer => this.#emitter.emit('peer', peer),
+    const membershipOptions = {
+      selfId,
+      awayTimeoutMs: options.awayTimeoutMs,
+      rank: (local: SocketAddress) => this.#addresses.rankOf(local.address),
+    }
+    this.#membership = new Membership(clock, this.#deadlines, this.#peerRoom(), membershipOptions, {
+      onPeer: peer => this.#onPeer(peer),
       onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
       // Whoever leaves has stopped listening: nothing is told from then on.
-      onState: (peer, state, was) => this.#leaving || this.#emitter.emit('peer-state', { peer, state, was }),
+      onState: (peer, state, was) => this.#leaving || this.#onState(peer, state, was),
+      onPath: peer => this.#leaving || this.#emitter.emit('path', { peer, path: this.#path(peer) }),
+      onWake: () => this.#onNetworkChange(),
       onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
       answerer: name => this.#answers.get(name),
     })
     const party = new HandshakeParty({ identity, service, psk, random })
     this.#reception = new Reception(clock, party, this.#admission, {
       selfId,
-      hello: hasSession => this.#hello(hasSession),
-      sessionWith: id => this.#membership.get(id),
-      onGreeted: (connection, remote) => this.#membership.add(connection, remote),
+      hello: session => this.#hello(session),
+      sessionWith: id => knownSession(this.#membership.get(id)),
+      onGreeted: greeted => this.#membership.greeted(greeted),
     })
     this.#connector = new Connector(clock, network, this.#reception, this.#deadlines, {
       peer: id => this.#membership.get(id),
@@ -170,10 +188,18 @@ export class Room implements AsyncDisposable {
     this.#seeker = new Seeker(clock, random, {
       selfId,
       isVisible: () => this.#isVisible,
-      isConnected,
+      presence: id => this.#membership.get(id)?.messenger.session.presence,
       mayJoin: id => this.#admission.mayJoin(id),
-      dialSighting: sighting => this.#connector.dialSighting(sighting),
+      dialPeer: (id, sighting) => this.#connector.dialPeer(id, sighting),
       dialAddress: address => this.#connector.dialAddress(address),
+      onDialFailed: (id, error) => this.#onDialFailed(id, error),
+    })
+    this.#secondPath = new SecondPath(clock, random, {
+      selfId,
+      peers: () => this.#membership.peers,
+      sighting: id => this.#seeker.sighting(id),
+      interfaces: () => this.#addresses.choose(network.interfaces()),
+      dial: (id, addresses) => this.#connector.dialPath(id, addresses),
     })
   }
 
@@ -359,7 +385,7 @@ export class Room implements AsyncDisposable {
     const { listen, signal, peers } = this.#options
     this.#listener = await this.#platform.network.listenTcp(listen, tcp => this.#onConnection(tcp))
     this.#reception.prepare()
-    this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onInterfaceChange())
+    this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onNetworkChange())
     this.#discovery = this.#newDiscovery()
     await this.#discovery.start()
     this.#advertise()
@@ -391,6 +417,7 @@ export class Room implements AsyncDisposable {
     this.#options.signal?.removeEventListener('abort', this.#onAbort)
     this.#unwatch?.()
     this.#seeker.close()
+    this.#secondPath.close()
     this.#connector.close()
     this.#reception.close()
     try {
@@ -410,12 +437,33 @@ export class Room implements AsyncDisposable {
     else this.#reception.accept(tcp)
   }
 
-  #onInterfaceChange(): void {
-    this.#membership.dropUnless(({ address }) => this.#addresses.interfaceOf(address) !== undefined)
+  #onNetworkChange(): void {
+    this.#membership.onNetworkChange(({ address }) => this.#addresses.interfaceOf(address)?.isUp === true)
+    this.#seeker.onNetworkChange()
+    this.#secondPath.onNetworkChange()
+  }
+
+  #onPeer(peer: Peer): void {
+    this.#emitter.emit('peer', peer)
+    this.#secondPath.lookSoon()
+  }
+
+  #onState(peer: Peer, state: PeerState, was: PeerState): void {
+    this.#emitter.emit('peer-state', { peer, state, was })
+    if (state === 'quiet' || state === 'away') this.#seeker.onPeerMissed(peer.id)
+  }
+
+  /** A peer that is away, and whose machine says that no program is there any more, has ended. */
+  #onDialFailed(id: string, error: unknown): void {
+    const peer = this.#membership.get(id)
+    if (peer && hasEnded(peer, error, this.#platform.clock.now()))
+      this.#membership.giveUp(peer, 'the program has ended')
   }
 
   #onSighting(sighting: Sighting): void {
-    if (this.#seeker.onSighting(sighting) && !this.#membership.get(sighting.id)) {
+    const isPeer = this.#membership.get(sighting.id) !== undefined
+    if (isPeer) this.#secondPath.lookSoon()
+    if (this.#seeker.onSighting(sighting) && !isPeer) {
       this.#emitter.emit('found', seenPeer(sighting))
     }
   }
@@ -436,6 +484,7 @@ export class Room implements AsyncDisposable {
     const sighting = this.#seeker.sighting(peer.id)
     if (sighting && code !== 'closed' && !this.#leaving) this.#emitter.emit('found', seenPeer(sighting))
     this.#seeker.onPeerGone(peer.id, pauseAfter(end))
+    this.#secondPath.onPeerGone(peer.id)
     if (this.#membership.size === this.#options.maxPeers - 1) this.#seeker.retryAll()
   }
 
@@ -471,10 +520,10 @@ export class Room implements AsyncDisposable {
     }
   }
 
-  #hello(hasSession: boolean): Hello {
+  #hello(session: SessionOffer | undefined): Hello {
     return {
       instance: this.#instance,
-      hasSession,
+      session,
       port: this.#listener?.local.port ?? 0,
       name: this.self.name,
       info: this.#info,
@@ -492,7 +541,7 @@ export class Room implements AsyncDisposable {
 
   #path(peer: Peer): PeerPath {
     const { session } = peer.messenger
-    const { local, remote } = session.connection
+    const { local, remote } = session.path.connection
     return {
       kind: 'lan',
       transport: 'tcp',
@@ -502,6 +551,13 @@ export class Room implements AsyncDisposable {
       rttMs: session.rttMs,
     }
   }
+}
+
+function knownSession(peer: Peer | undefined): KnownSession | undefined {
+  if (!peer) return undefined
+  const { instance, since, messenger } = peer
+  const { session } = messenger
+  return { instance, since, offer: session.offer, takesPath: connection => session.takesPath(connection) }
 }
 
 function seenPeer({ id, name, info, addresses, via }: Sighting): SeenPeer {

@@ -31,9 +31,10 @@ class FakeRoom {
     this.seeker = new Seeker(this.host.network.clock, new SeededRandom(1), {
       selfId: this.selfId,
       isVisible: () => this.isAdvertised,
-      isConnected: id => this.connected.has(id),
+      presence: id => (this.connected.has(id) ? 'here' : undefined),
       mayJoin: id => !this.unwelcome.has(id),
-      dialSighting: ({ id }) => dial(id, id),
+      dialPeer: id => dial(id, id),
+      onDialFailed: () => {},
       dialAddress: address => dial(address, `peer at ${address}`),
     })
   }

@@ -1,6 +1,7 @@
 /**
- * Looks after everybody who could be a peer and is not connected: dials peers that were sighted and addresses that are
- * known, and tries again with patience. Whoever was connected and is sighted again is dialled again.
+ * Looks after everybody who could be a peer and is not here: dials peers that were sighted, addresses that are known,
+ * and peers whose connection broke, and tries again with patience. Whoever was connected and is sighted again is dialled
+ * again.
  */
 
 import type { Sighting } from '../discovery/discovery.ts'
@@ -17,23 +18,31 @@ import { RetrySchedule } from './retry-schedule.ts'
 const COURTESY_MS = 100
 /** What is seen of a peer may change as often as somebody likes, but leads to one dial in this time at most. */
 const SHORTEST_REDIAL_MS = 1_000
+/** A peer whose connection broke is dialled again sooner. */
+const SHORTEST_RECONNECT_MS = 250
 /**
  * Who refuses at a known address need not be who lives there tomorrow: whatever it said, the address is tried again
  * after an hour.
  */
 const LONGEST_PAUSE_AT_ADDRESS_MS = 3_600_000
+/** Whose connection broke is not kept waiting for longer than this: there is a session to go on with. */
+const LONGEST_PAUSE_AWAY_MS = 5_000
 /** A dial that is still under way after this long waits for a person, and others need not wait for that. */
 const DIAL_SLOT_MS = 6_000
 
 export interface SeekerRoom {
   readonly selfId: string
   isVisible(): boolean
-  isConnected(id: string): boolean
+  /** `here` needs no dial, and who is `quiet` or `away` does. */
+  presence(id: string): 'here' | 'quiet' | 'away' | undefined
   /** Whether the room would let this peer in at all; undefined for one it does not know. */
   mayJoin(id: string | undefined): boolean
-  dialSighting(sighting: Sighting): Promise<string>
+  /** `sighting` is what is seen of the peer at present, where it is seen. Resolves with its id. */
+  dialPeer(id: string, sighting: Sighting | undefined): Promise<string>
   /** Resolves with the id of the peer who was there. */
   dialAddress(address: string): Promise<string>
+  /** Somebody could not be reached. */
+  onDialFailed(id: string, error: unknown): void
 }
 
 /** One who could be dialled: a sighted peer or a known address. */
@@ -91,10 +100,9 @@ export class Seeker {
 
   /** True where the peer was known. */
   onLost(id: string): boolean {
-    const prospect = this.#prospects.get(id)
-    prospect?.timer?.cancel()
-    this.#prospects.delete(id)
-    return this.#sightings.delete(id)
+    const wasKnown = this.#sightings.delete(id)
+    if (this.#room.presence(id) === undefined) this.#forget(id)
+    return wasKnown
   }
 
   /** An address to be tried for as long as the room lives. */
@@ -104,6 +112,21 @@ export class Seeker {
     this.#schedule(prospect, 0)
   }
 
+  /** A peer is silent, or its connection broke: it is looked for at every address that is known, with its session kept. */
+  onPeerMissed(id: string): void {
+    const prospect = this.#prospectFor(id)
+    prospect.schedule.reset()
+    this.#schedule(prospect, this.#courtesyMs(id))
+  }
+
+  /** The network has changed, or the machine has slept: whoever is missed is looked for at once. */
+  onNetworkChange(): void {
+    for (const prospect of this.#prospects.values()) {
+      prospect.schedule.reset()
+      this.#schedule(prospect, 0)
+    }
+  }
+
   /**
    * A peer is gone. Where the path broke it is dialled again at once; where there is reason to keep away from it, after
    * `pauseMs`; where it left by its own will, when it is sighted anew (`Infinity`), or with patience at an address that
@@ -111,6 +134,7 @@ export class Seeker {
    */
   onPeerGone(id: string, pauseMs: number): void {
     if (pauseMs !== Number.POSITIVE_INFINITY) this.#keepAway(id, pauseMs)
+    if (!this.#sightings.has(id)) this.#forget(id)
     for (const [key, prospect] of this.#prospects) {
       if (prospect.id !== id) continue
       this.#schedule(prospect, pauseMs === 0 || key === id ? pauseMs : prospect.schedule.nextMs())
@@ -132,10 +156,16 @@ export class Seeker {
   #prospectFor(id: string): Prospect {
     let prospect = this.#prospects.get(id)
     if (!prospect) {
-      prospect = this.#newProspect(id, id, () => this.#room.dialSighting(this.#sightings.get(id)!))
+      prospect = this.#newProspect(id, id, () => this.#room.dialPeer(id, this.#sightings.get(id)))
       this.#prospects.set(id, prospect)
     }
     return prospect
+  }
+
+  /** Nothing is known of this peer any more. */
+  #forget(id: string): void {
+    this.#prospects.get(id)?.timer?.cancel()
+    this.#prospects.delete(id)
   }
 
   #newProspect(key: string, id: string | undefined, dial: () => Promise<string>): Prospect {
@@ -154,7 +184,7 @@ export class Seeker {
     const { key, id } = prospect
     // It may have been lost while it was dialled.
     if (this.#prospects.get(key) !== prospect) return false
-    return this.#room.mayJoin(id) && (id === undefined || !this.#room.isConnected(id))
+    return this.#room.mayJoin(id) && (id === undefined || this.#room.presence(id) !== 'here')
   }
 
   #courtesyMs(id: string): number {
@@ -170,7 +200,8 @@ export class Seeker {
     const now = this.#clock.now()
     const { key, id = key, dialledAt } = prospect
     const notBefore = Math.max(this.#notBefore.get(key) ?? 0, this.#notBefore.get(id) ?? 0)
-    const dueAt = Math.max(now + delayMs, notBefore, dialledAt + SHORTEST_REDIAL_MS)
+    const shortestMs = this.#room.presence(id) ? SHORTEST_RECONNECT_MS : SHORTEST_REDIAL_MS
+    const dueAt = Math.max(now + delayMs, notBefore, dialledAt + shortestMs)
     if (dueAt <= now) this.#start(prospect)
     else prospect.timer = this.#clock.setTimer(dueAt - now, () => this.#start(prospect))
   }
@@ -192,8 +223,10 @@ export class Seeker {
       prospect.schedule.reset()
     } catch (error) {
       pauseMs = prospect.schedule.nextMs()
+      if (prospect.id && this.#room.presence(prospect.id)) pauseMs = Math.min(pauseMs, LONGEST_PAUSE_AWAY_MS)
       // A refusal says itself when to come back.
       if (error instanceof EarshotError) this.#keepAway(prospect.key, pauseAsked(prospect, error))
+      if (prospect.id) this.#room.onDialFailed(prospect.id, error)
     }
     prospect.isDialling = false
     this.#schedule(prospect, pauseMs)

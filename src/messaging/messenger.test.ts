@@ -144,12 +144,12 @@ test('pings have their limits', async () => {
   expect(raw.of('number')).toHaveLength(1)
 })
 
-test('changed info and liveness are passed on', async () => {
+test('changed info and presence are passed on', async () => {
   const { net, alice, bert } = await messengers()
   alice.session.info('{"a":1}')
   await net.advance(10)
-  bert.messenger.onLiveness('quiet')
-  expect([bert.infos, bert.livenesses]).toEqual([['{"a":1}'], ['quiet']])
+  bert.messenger.onPresence('quiet')
+  expect([bert.infos, bert.presences]).toEqual([['{"a":1}'], ['quiet']])
 })
 
 test('the end tells who ended it and why, and everything that was open rejects with that', async () => {

@@ -3,7 +3,7 @@
 import { EarshotError, protocolViolation } from '../errors.ts'
 import { MAX_REASON_BYTES } from '../limits.ts'
 import { MESSAGE_POOL, Payload } from '../session/frame.ts'
-import type { Session, SessionEnd, SessionHandlers } from '../session/session.ts'
+import type { Presence, Session, SessionEnd, SessionHandlers } from '../session/session.ts'
 import { AskedQuestions, type AskLimits } from './asked-questions.ts'
 import type { Deadlines } from './deadlines.ts'
 import { withinLimits } from './limited.ts'
@@ -17,7 +17,9 @@ export interface MessengerHandlers<From> {
   /** `length` is what the message costs of the sender's credit; `receipt` is 0 where none is wanted. */
   onMessage(channel: string, data: unknown, length: number, receipt: number): void
   answerer(name: string): AnswerFunction<From> | undefined
-  onLiveness(liveness: 'here' | 'quiet'): void
+  onPresence(presence: Presence): void
+  /** What is sent leaves on another connection than before. */
+  onPath(): void
   /** The peer changed its public data: JSON text, empty for none. */
   onInfo(info: string): void
   onClosed(end: SessionEnd): void
@@ -142,8 +144,12 @@ export class Messenger<From> implements SessionHandlers {
     this.#received.onPull(question, count)
   }
 
-  onLiveness(liveness: 'here' | 'quiet'): void {
-    this.#handlers.onLiveness(liveness)
+  onPresence(presence: Presence): void {
+    this.#handlers.onPresence(presence)
+  }
+
+  onPath(): void {
+    this.#handlers.onPath()
   }
 
   onInfo(info: string): void {

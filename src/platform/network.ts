@@ -12,6 +12,11 @@
 
 import type { EarshotError } from '../errors.ts'
 
+/** The `reason` of an `unreachable` error where the other machine answered: no program listens on that port. */
+export const NOBODY_LISTENS = 'nobody-listens'
+/** The `reason` of a `lost` error where the other machine broke the connection off. */
+export const CONNECTION_RESET = 'connection-reset'
+
 export type AddressFamily = 'ipv4' | 'ipv6'
 
 export interface SocketAddress {

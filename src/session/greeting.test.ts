@@ -9,7 +9,7 @@ const FULL: Goodbye = { code: 'refused', reason: 'full', retryAfterMs: 5_000 }
 
 function hello(name: string): Hello {
   const instance = new Uint8Array(8).fill(name.charCodeAt(0))
-  return { instance, hasSession: false, port: 4_112, name, info: '', hello: '{"level":3}' }
+  return { instance, session: undefined, port: 4_112, name, info: '', hello: '{"level":3}' }
 }
 
 interface Greeter {
@@ -207,16 +207,28 @@ describe('what is not a greeting ends it:', () => {
   })
 })
 
-test('frames that share a record with the admission reach the next receiver, in order', async () => {
+test('records behind the admission reach the next receiver, in order', async () => {
   const set = await stage()
   const ada = greeter(set, 'initiator')
   const raw = new RawPeer(set.bob)
-  raw.send(encodeHello(hello('responder')), [Frame.admit], [Frame.ping, 1], [Frame.ping, 2])
-  raw.send([Frame.ping, 3])
+  raw.send(encodeHello(hello('responder')), [Frame.admit])
+  raw.send([Frame.cancel, 1], [Frame.cancel, 2])
+  raw.send([Frame.cancel, 3])
   await set.net.advance(100)
 
   expect(ada.hellos).toHaveLength(1)
-  expect(ada.records).toEqual([Uint8Array.of(Frame.ping, 1, Frame.ping, 2), Uint8Array.of(Frame.ping, 3)])
+  expect(ada.records).toEqual([Uint8Array.of(Frame.cancel, 1, Frame.cancel, 2), Uint8Array.of(Frame.cancel, 3)])
+})
+
+test('frames that share a record with the admission break the rules', async () => {
+  const set = await stage()
+  const ada = greeter(set, 'initiator')
+  const raw = new RawPeer(set.bob)
+  raw.send(encodeHello(hello('responder')), [Frame.admit], [Frame.cancel, 1])
+  await set.net.advance(2_000)
+
+  expect(ada.failures).toMatchObject([{ code: 'protocol-violation' }])
+  expect(raw.of('goodbye')).toHaveLength(1)
 })
 
 test('a peer that hangs up during the greeting fails it, and a verdict that comes later changes nothing', async () => {

@@ -30,7 +30,7 @@ export interface GreetingOptions {
   readonly isEager: boolean
   /** The other side's hello has arrived: it is no longer half-open, only undecided. */
   onHello(remote: Hello): void
-  /** Both have admitted. To give the connection its next receiver at once: its first frames may be here already. */
+  /** Both have admitted. To give the connection its next receiver at once: its first records may be here already. */
   onGreeted(remote: Hello): void
   /** There will be no session: `refused` with its reason, or what ended the connection. */
   onFailed(error: unknown): void
@@ -66,7 +66,14 @@ class Greeting implements RecordReceiver {
 
   onRecord(plaintext: Uint8Array): void {
     const reader = new ByteReader(plaintext)
-    while (reader.remaining > 0 && !this.#isSettled) this.#frame(reader)
+    try {
+      while (reader.remaining > 0 && !this.#isSettled) this.#frame(reader)
+    } catch (error) {
+      if (!(error instanceof EarshotError)) throw error
+      this.#send(encodeGoodbye({ code: 'protocol-violation', reason: '', retryAfterMs: 0 }))
+      this.#connection.end()
+      this.#reject(error)
+    }
   }
 
   onWritable(): void {}
@@ -87,7 +94,9 @@ class Greeting implements RecordReceiver {
       this.#onGoodbye(decodeGoodbye(reader))
       return
     } else throw protocolViolation(`a frame of type ${type} in the greeting`)
-    this.#finishWith(reader)
+    // Records of the session have numbers: none begins in the middle of another one.
+    if (this.#isAdmitted && reader.remaining > 0) throw protocolViolation('frames behind the greeting in one record')
+    this.#finish()
   }
 
   #judge(): void {
@@ -117,14 +126,13 @@ class Greeting implements RecordReceiver {
     if (this.#options.role === 'responder') this.#unsent.push(encodeHello(this.#options.hello()))
     this.#send(Uint8Array.of(Frame.admit))
     this.#hasAdmitted = true
-    this.#finishWith(undefined)
+    this.#finish()
   }
 
-  #finishWith(reader: ByteReader | undefined): void {
+  #finish(): void {
     if (!this.#hasAdmitted || !this.#isAdmitted || !this.#remote || this.#isSettled) return
     this.#isSettled = true
     this.#options.onGreeted(this.#remote)
-    if (reader && reader.remaining > 0) this.#connection.deliver(reader.view(reader.remaining, 'rest'))
   }
 
   #onGoodbye(goodbye: Goodbye): void {

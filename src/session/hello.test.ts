@@ -5,13 +5,13 @@ import { MAX_HELLO_BYTES, MAX_INFO_BYTES, MAX_NAME_BYTES } from '../limits.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
 import { Frame } from './frame.ts'
-import { decodeHello, encodeHello, type Hello, INSTANCE_BYTES } from './hello.ts'
+import { decodeHello, encodeHello, type Hello, INSTANCE_BYTES, SESSION_ID_BYTES } from './hello.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
 
 const violation = expect.objectContaining({ code: 'protocol-violation' })
 const ADA: Hello = {
   instance: Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8),
-  hasSession: false,
+  session: undefined,
   port: 4_112,
   name: 'Ada',
   info: '{"team":"red"}',
@@ -24,7 +24,13 @@ const text = (maxLength: number) =>
 
 const anyHello: fc.Arbitrary<Hello> = fc.record({
   instance: fc.uint8Array({ minLength: INSTANCE_BYTES, maxLength: INSTANCE_BYTES }),
-  hasSession: fc.boolean(),
+  session: fc.option(
+    fc.record({
+      id: fc.uint8Array({ minLength: SESSION_ID_BYTES, maxLength: SESSION_ID_BYTES }),
+      received: fc.nat(),
+    }),
+    { nil: undefined },
+  ),
   port: fc.nat(65_535),
   name: text(15).filter(name => name !== ''),
   info: text(40),
@@ -72,8 +78,8 @@ test('what later versions say behind the last field is ignored', () => {
 
 test('unknown flags are ignored', () => {
   const frame = encodeHello(ADA).slice()
-  frame[2 + INSTANCE_BYTES] = 0xff
-  expect(decoded(frame)).toEqual({ ...ADA, hasSession: true })
+  frame[2 + INSTANCE_BYTES] = 0xfd
+  expect(decoded(frame)).toEqual(ADA)
 })
 
 test('the instance does not keep the record alive that it came in', () => {

@@ -11,11 +11,20 @@ import { boundedUtf8, Frame } from './frame.ts'
 
 export const INSTANCE_BYTES = 8
 
+/** Sessions are named by the hash of the handshake that began them. */
+export const SESSION_ID_BYTES = 16
+
+export interface SessionOffer {
+  readonly id: Uint8Array
+  /** How many of its records the sender has. */
+  readonly received: number
+}
+
 export interface Hello {
   /** Random for each run of a room: tells a restarted peer from one whose connection broke. */
   readonly instance: Uint8Array
-  /** The sender has a session with the receiver already. */
-  readonly hasSession: boolean
+  /** The session that the sender has with the receiver already: the connection may join it. */
+  readonly session: SessionOffer | undefined
   /** The TCP port the sender listens on, 0 for none. */
   readonly port: number
   readonly name: string
@@ -25,17 +34,20 @@ export interface Hello {
   readonly hello: string
 }
 
-const HAS_SESSION = 0x01
+/** Bit 0 is not used. */
+const OFFERS_SESSION = 0x02
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const content = new ByteWriter(128 + hello.hello.length)
+  const { session } = hello
+  const writer = new ByteWriter(128 + hello.hello.length)
     .append(hello.instance)
-    .uint8(hello.hasSession ? HAS_SESSION : 0)
+    .uint8(session ? OFFERS_SESSION : 0)
     .varint(hello.port)
     .prefixedUtf8(hello.name)
     .prefixedUtf8(hello.info)
     .prefixedUtf8(hello.hello)
-    .finish()
+  if (session) writer.append(session.id).varint(session.received)
+  const content = writer.finish()
   return new ByteWriter(content.length + 8).uint8(Frame.hello).prefixed(content).finish()
 }
 
@@ -48,12 +60,12 @@ export function decodeHello(outer: ByteReader): Hello {
   if (port > 65_535) throw protocolViolation(`the hello names port ${port}`)
   const name = boundedUtf8(reader, MAX_NAME_BYTES, 'name')
   if (name === '') throw protocolViolation('the hello has an empty name')
-  return {
-    instance,
-    hasSession: (flags & HAS_SESSION) !== 0,
-    port,
-    name,
-    info: boundedUtf8(reader, MAX_INFO_BYTES, 'info'),
-    hello: boundedUtf8(reader, MAX_HELLO_BYTES, 'hello'),
-  }
+  const info = boundedUtf8(reader, MAX_INFO_BYTES, 'info')
+  const hello = boundedUtf8(reader, MAX_HELLO_BYTES, 'hello')
+  return { instance, session: flags & OFFERS_SESSION ? decodeOffer(reader) : undefined, port, name, info, hello }
+}
+
+function decodeOffer(reader: ByteReader): SessionOffer {
+  const id = reader.view(SESSION_ID_BYTES, 'session id').slice()
+  return { id, received: reader.varint('received records') }
 }

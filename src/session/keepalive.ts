@@ -31,6 +31,10 @@ export class Keepalive {
     this.#heardAt = now
   }
 
+  silenceMs(now: number): number {
+    return now - this.#heardAt
+  }
+
   /** To be called about once a second. */
   step(now: number): KeepaliveStep {
     // After sleep the peer gets as long to answer as one that has just become quiet.

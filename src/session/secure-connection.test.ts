@@ -83,7 +83,7 @@ describe('the handshake', () => {
       const initiator = new SecureConnection(dialling, ada.network.clock)
       const handshake = new InitiatorHandshake(handshakeParty(ada))
       const opened = initiator.open(handshake, handshake.start()).then(() => {
-        if (hasRecord) initiator.sendRecord(Uint8Array.of(Frame.ping, 1))
+        if (hasRecord) initiator.sendRecord(Uint8Array.of(Frame.cancel, 1))
       })
       await net.until(Promise.all([opened, answered]))
       const raw = new RawPeer({ host: bob, clock: bob.network.clock, tcp: accepted, connection: responder })
@@ -107,10 +107,10 @@ test('both sides know whom they speak with, and from where', async () => {
 test('what arrives before there is a receiver waits for it, in order', async () => {
   const set = await stage()
   const sender = new RawPeer(set.ada)
-  for (let i = 0; i < 50; i++) sender.send([Frame.ping, i])
+  for (let i = 0; i < 50; i++) sender.send([Frame.cancel, i])
   await set.net.advance(50)
   const receiver = new RawPeer(set.bob)
-  sender.send([Frame.ping, 50])
+  sender.send([Frame.cancel, 50])
   await set.net.advance(50)
 
   expect(receiver.of('number').map(({ value }) => value)).toEqual(Array.from({ length: 51 }, (_, i) => i))
@@ -120,7 +120,7 @@ describe('end', () => {
   test('lets what is queued arrive, and waits for the other side to hang up', async () => {
     const set = await stage()
     const [ada, bob] = [new RawPeer(set.ada), new RawPeer(set.bob)]
-    for (let i = 0; i < 100; i++) ada.send([Frame.ping, i % 64])
+    for (let i = 0; i < 100; i++) ada.send([Frame.cancel, i % 64])
     set.ada.connection.end()
     await set.net.advance(500)
 

@@ -1,13 +1,12 @@
 /**
  * A TCP connection with the handshake done: whole, authentic records in both directions. The bytes that the peer sends
- * end this connection at worst, with a code: whatever is thrown while they are handled becomes the reason.
+ * end this connection at worst, with a code: a record that is not authentic becomes the reason.
  */
 
 import { EarshotError } from '../errors.ts'
 import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
-import { encodeGoodbye } from './frame.ts'
 import type { HandshakeStep, SecureChannel } from './handshake.ts'
 
 /** Who takes the records: first the greeting, then the session. */
@@ -80,6 +79,11 @@ export class SecureConnection implements TcpHandlers {
     return this.#channel?.remoteId ?? ''
   }
 
+  /** Names this connection on both sides, and no other connection ever; empty before the handshake is done. */
+  get handshakeHash(): Uint8Array {
+    return this.#channel?.handshakeHash ?? new Uint8Array(0)
+  }
+
   /** Hands every record to `receiver` from now on, those that arrived already first. */
   receive(receiver: RecordReceiver): void {
     this.#receiver = receiver
@@ -87,11 +91,6 @@ export class SecureConnection implements TcpHandlers {
       receiver.onClosed(new EarshotError('closed', 'the connection ended before anybody took it over'))
     }
     for (const chunk of this.#early.splice(0)) this.onData(chunk)
-  }
-
-  /** Hands the rest of a record to the receiver which has just taken over. */
-  deliver(rest: Uint8Array): void {
-    this.#receiver!.onRecord(rest)
   }
 
   /** Seals and sends one record. False: wait for `onWritable`. What is sent after the end is dropped. */
@@ -179,11 +178,9 @@ export class SecureConnection implements TcpHandlers {
     this.#lastMessage = undefined
   }
 
-  /** The peer sent what it must not: it is told, where that is still possible, and cut off. */
+  /** What arrived is no authentic record, so nothing that follows can be one. */
   #fail(thrown: unknown): void {
     if (!(thrown instanceof EarshotError)) throw thrown
-    const code = thrown.code === 'limit-reached' ? 'limit-reached' : 'protocol-violation'
-    this.sendRecord(encodeGoodbye({ code, reason: '', retryAfterMs: 0 }))
     this.#close(thrown)
     this.end()
   }

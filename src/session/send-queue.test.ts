@@ -84,7 +84,7 @@ function bodyFor(length: number): number {
 test('all that is written during one turn leaves as one record', () => {
   const path = new HandPath()
   for (let i = 0; i < 100; i++) expect(path.send(MESSAGE_POOL, i % 3, i, 100)).toBeUndefined()
-  path.queue.control(Uint8Array.of(Frame.ping, 1))
+  path.queue.control(Uint8Array.of(Frame.cancel, 1))
   expect(path.records).toHaveLength(0)
 
   path.endTurn()
@@ -106,7 +106,7 @@ test('a full record leaves before the turn ends, and none is longer than a recor
 test('a control frame keeps its place among small ones', () => {
   const path = new HandPath()
   path.send(MESSAGE_POOL, 0, 1, 1)
-  path.queue.control(Uint8Array.of(Frame.ping, 7))
+  path.queue.control(Uint8Array.of(Frame.cancel, 7))
   path.send(MESSAGE_POOL, 0, 2, 1)
   path.endTurn()
 
@@ -466,7 +466,7 @@ test('whatever is sent, granted, blocked and drained, all arrives once, in lane 
         else if (step.kind === 'drain') path.drain()
         else {
           controls++
-          path.queue.control(Uint8Array.of(Frame.ping, 1))
+          path.queue.control(Uint8Array.of(Frame.cancel, 1))
         }
       }
       checkCredit()

@@ -1,22 +1,22 @@
 /**
- * One peer, once it is admitted: frames in both directions over an encrypted connection, flow control, signs of life,
- * and an end with a reason. What payload frames mean is the business of `messaging/`; the session only moves them.
+ * One peer, once it is admitted: frames in both directions, flow control, signs of life, and an end with a reason. What
+ * payload frames mean is the business of `messaging/`; the session only moves them. It outlives its connections: see
+ * `paths.ts`. Without one it waits, and what is sent to the peer waits with it.
  *
- * States: open → closing (goodbye sent, queues empty themselves) → closed. `onClosed` comes exactly once.
+ * States: open → closing (queues empty themselves, goodbye) → closed. `onClosed` comes exactly once.
  */
 
 import { EarshotError, protocolViolation } from '../errors.ts'
-import { CLOSE_FLUSH_MS, CLOSE_TIMEOUT_MS, MAX_INFO_BYTES, MAX_REASON_BYTES } from '../limits.ts'
+import { CLOSE_FLUSH_MS, CLOSE_TIMEOUT_MS, MAX_INFO_BYTES, MAX_PATHS, MAX_REASON_BYTES } from '../limits.ts'
 import type { Clock } from '../platform/clock.ts'
+import type { SocketAddress } from '../platform/network.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
 import {
   boundedUtf8,
   CALL_POOL,
-  decodeGoodbye,
   decodeLabel,
-  encodeGoodbye,
   encodeLabel,
   FIRST_PAYLOAD_TYPE,
   Frame,
@@ -27,14 +27,16 @@ import {
   type Pool,
   poolOf,
 } from './frame.ts'
-import { Keepalive, type Liveness } from './keepalive.ts'
+import { SESSION_ID_BYTES, type SessionOffer } from './hello.ts'
 import { ReceivedLabels, SentLabels } from './label-table.ts'
+import type { Path } from './path.ts'
+import { Paths, type PathsHandlers } from './paths.ts'
 import { Reassembly, type ReassemblyBudget } from './reassembly.ts'
 import { ReceiveCredit } from './receive-credit.ts'
-import type { RecordReceiver, SecureConnection } from './secure-connection.ts'
+import type { SecureConnection } from './secure-connection.ts'
 import { SendQueue } from './send-queue.ts'
 
-/** How a session ended: by whose goodbye, or because the connection broke. */
+/** How a session ended: by whose goodbye, or because it was given up. */
 export interface SessionEnd {
   readonly code: GoodbyeCode
   readonly reason: string
@@ -44,6 +46,19 @@ export interface SessionEnd {
   readonly error: EarshotError | undefined
 }
 
+/** How the peer is doing: `quiet` is silent, `away` has no connection to us. */
+export type Presence = 'here' | 'quiet' | 'away'
+
+/** One more connection with the peer of a session. */
+export interface SessionConnection {
+  readonly connection: SecureConnection
+  /** Lower is better: a wire before a radio. */
+  readonly rank: number
+  readonly isInitiator: boolean
+  /** Of two connections between the same two addresses this side ends one. */
+  readonly decides: boolean
+}
+
 export interface SessionHandlers {
   /** A payload frame; `length` is what it costs of the pool's credit, for `hold`. */
   onPayload(type: number, a: number, b: number, body: Uint8Array, length: number): void
@@ -51,54 +66,79 @@ export interface SessionHandlers {
   onCancel(question: number): void
   /** The asker of a streamed answer takes `count` more items. */
   onPull(question: number, count: number): void
-  onLiveness(liveness: Exclude<Liveness, 'lost'>): void
+  onPresence(presence: Presence): void
+  /** What is sent leaves on another connection than before. */
+  onPath(): void
   /** The peer changed its public data: JSON text, empty for none. */
   onInfo(info: string): void
   onClosed(end: SessionEnd): void
 }
 
-export class Session implements RecordReceiver {
-  readonly #connection: SecureConnection
+export class Session implements PathsHandlers {
+  /** Names the session on both sides, and no other session ever. */
+  readonly id: Uint8Array
   readonly #clock: Clock
   readonly #handlers: SessionHandlers
   readonly #queue: SendQueue
-  readonly #keepalive: Keepalive
+  readonly #paths: Paths
   readonly #sentLabels = new SentLabels()
   readonly #receivedLabels = new ReceivedLabels()
   readonly #credits: readonly [ReceiveCredit, ReceiveCredit] = [new ReceiveCredit(), new ReceiveCredit()]
   readonly #reassemblies: readonly [Reassembly, Reassembly]
-  readonly #pings = new Map<
-    number,
-    { sentAt: number; resolve: (rttMs: number) => void; reject: (e: unknown) => void }
-  >()
   readonly #grantCredit = (): void => this.#grant()
   #grantScheduled = false
-  #nextPing = 1
-  /** Only the newest question is answered while the path is full: a flood of pings must not fill memory. */
-  #pongDue: number | undefined
   #writable = true
-  #liveness: Exclude<Liveness, 'lost'> = 'here'
-  #rttMs: number | undefined
+  #presence: Presence = 'here'
+  #awaySince = Number.POSITIVE_INFINITY
+  /** The path that was chosen last, for who asks where the peer was. */
+  #lastPath: Path
   #closing: { readonly end: SessionEnd; readonly done: Promise<void>; readonly finish: () => void } | undefined
   #isClosed = false
 
-  constructor(connection: SecureConnection, clock: Clock, budget: ReassemblyBudget, handlers: SessionHandlers) {
-    this.#connection = connection
+  /** Begins a session on a connection that was greeted on both sides. */
+  constructor(first: SessionConnection, clock: Clock, budget: ReassemblyBudget, handlers: SessionHandlers) {
+    this.id = first.connection.handshakeHash.subarray(0, SESSION_ID_BYTES)
     this.#clock = clock
     this.#handlers = handlers
-    this.#keepalive = new Keepalive(clock.now())
     this.#reassemblies = [new Reassembly(budget), new Reassembly(budget)]
+    this.#paths = new Paths(clock, this)
     this.#queue = new SendQueue({
       sendRecord: plaintext => {
-        this.#writable = connection.sendRecord(plaintext)
+        this.#writable = this.#paths.send(plaintext)
         return this.#writable
       },
       afterTurn: fn => clock.afterTurn(fn),
     })
+    this.#lastPath = this.#paths.add({ ...first, receivedByPeer: undefined })
   }
 
-  get connection(): SecureConnection {
-    return this.#connection
+  /** Takes what has arrived and what will: the handlers are ready. */
+  start(): void {
+    const path = this.#lastPath
+    path.connection.receive(path)
+  }
+
+  /** What a hello says of this session, so that the connection may join it. */
+  get offer(): SessionOffer {
+    return { id: this.id, received: this.#paths.received() }
+  }
+
+  /** The path on which records leave or, where there is none, the last one. */
+  get path(): Path {
+    return this.#lastPath
+  }
+
+  get paths(): readonly Path[] {
+    return this.#paths.all
+  }
+
+  get presence(): Presence {
+    return this.#presence
+  }
+
+  /** How long there has been no connection, in milliseconds. */
+  awayMs(now: number): number {
+    return Math.max(0, now - this.#awaySince)
   }
 
   get isOpen(): boolean {
@@ -107,11 +147,47 @@ export class Session implements RecordReceiver {
 
   /** Smoothed round trip (RFC 6298 section 2); undefined before the first was measured. */
   get rttMs(): number | undefined {
-    return this.#rttMs
+    return this.#lastPath.rttMs
   }
 
+  /** Bytes that wait for credit or for a path. */
   get queuedBytes(): number {
     return this.#queue.queuedBytes
+  }
+
+  /** Bytes that the peer may not have yet: they are kept to be sent again. */
+  get unacknowledgedBytes(): number {
+    return this.#paths.unacknowledgedBytes
+  }
+
+  /**
+   * Whether one more connection between these addresses is of use: not where another one between the same lives, nor
+   * where there are as many as there may be.
+   */
+  takesPath({ local, remote }: SecureConnection): boolean {
+    const { all } = this.#paths
+    if (all.length >= MAX_PATHS) return false
+    const now = this.#clock.now()
+    return !all.some(path => path.silenceMs(now) < FRESH_MS && hasSameEnds(path.connection, { local, remote }))
+  }
+
+  /** One more connection, whose two sides have offered this session: `receivedByPeer` is what the peer said it has. */
+  join(connection: SessionConnection, receivedByPeer: number): void {
+    try {
+      const path = this.#paths.add({ ...connection, receivedByPeer })
+      // Who dials anew between the same two addresses thinks that the connection there is dead.
+      const replaced = this.#paths.all.filter(
+        other => other !== path && hasSameEnds(other.connection, connection.connection),
+      )
+      if (connection.decides) path.replaces = replaced
+      if (replaced.includes(this.#paths.chosen!)) this.#paths.use(path)
+      else this.#paths.choose()
+      this.#setPresence('here')
+      path.connection.receive(path)
+    } catch (error) {
+      if (!(error instanceof EarshotError)) throw error
+      this.onViolation(error)
+    }
   }
 
   /** Sends a payload frame; the result is that of `SendQueue.payload`, or rejects with `closed` after the end. */
@@ -165,24 +241,34 @@ export class Session implements RecordReceiver {
 
   /** Measures one round trip, in milliseconds. */
   ping(): Promise<number> {
-    return new Promise((resolve, reject) => {
-      if (!this.isOpen) reject(new EarshotError('closed', 'the session has ended'))
-      else this.#sendPing({ sentAt: this.#clock.now(), resolve, reject })
-    })
+    if (!this.isOpen) return Promise.reject(new EarshotError('closed', 'the session has ended'))
+    const path = this.#paths.chosen
+    return path
+      ? path.ping()
+      : Promise.reject(new EarshotError('lost', 'there is no connection to the peer at present'))
   }
 
-  /** To be called about once a second: heartbeats, and the end of a session whose peer is silent. */
+  /** Asks for a sign of life on every path: the network has changed, or this machine has slept. */
+  probe(): void {
+    for (const path of this.#paths.all) path.probe()
+  }
+
+  /** To be called about once a second: heartbeats, and the end of paths whose other side is silent. */
   tick(now: number): void {
     if (this.#isClosed) return
-    const { liveness, ping } = this.#keepalive.step(now)
-    if (liveness === 'lost') {
-      this.abort(new EarshotError('lost', 'the peer has been silent for too long'))
-      return
+    for (const path of this.#paths.tick(now)) {
+      path.abort(new EarshotError('lost', 'the peer has been silent for too long'))
     }
-    // The first one, soon after the beginning, is for the round trip.
-    if ((ping || this.#nextPing === 1) && this.#writable)
-      this.#sendPing({ sentAt: now, resolve: ignore, reject: ignore })
-    this.#setLiveness(liveness)
+    const { all } = this.#paths
+    if (all.length > 0) this.#setPresence(all.some(({ liveness }) => liveness === 'here') ? 'here' : 'quiet')
+  }
+
+  /** Drops the connections whose own address is gone: nothing comes through there any more. */
+  dropPaths(isGone: (local: SocketAddress) => boolean): void {
+    for (const path of [...this.#paths.all]) {
+      if (!isGone(path.connection.local)) continue
+      path.abort(new EarshotError('lost', 'the address of the connection is gone'))
+    }
   }
 
   /**
@@ -202,46 +288,74 @@ export class Session implements RecordReceiver {
     const sayGoodbye = () => {
       if (isSaid) return
       isSaid = true
-      this.#queue.control(encodeGoodbye({ code, reason: boundText(reason, MAX_REASON_BYTES), retryAfterMs }))
       this.#queue.flush()
-      this.#connection.end()
+      if (this.#paths.chosen) this.#paths.end({ code, reason: boundText(reason, MAX_REASON_BYTES), retryAfterMs })
+      else this.#finish(end)
     }
     // What a peer does not take in time is lost to it, but it still learns why.
     const timers = [
       this.#clock.setTimer(CLOSE_FLUSH_MS, sayGoodbye),
-      this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#connection.abort()),
+      this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#finish(end)),
     ]
-    this.#queue.whenIdle(sayGoodbye)
+    if (this.#paths.chosen) this.#queue.whenIdle(sayGoodbye)
+    else sayGoodbye()
     return done.finally(() => {
       for (const timer of timers) timer.cancel()
     })
   }
 
-  /** Ends the session at once; `error` says why. */
+  /** Ends the session at once; `error` says why. The peer is told only where it is to blame. */
   abort(error: EarshotError): void {
-    this.#connection.abort(error)
+    if (error.code === 'protocol-violation' || error.code === 'limit-reached') this.onViolation(error)
+    else this.#finish({ code: 'lost', reason: '', byPeer: false, retryAfterMs: 0, error })
   }
 
-  // What the connection tells -----------------------------------------------------------------------------------------
+  // What the paths tell -----------------------------------------------------------------------------------------------
 
   onRecord(plaintext: Uint8Array): void {
     if (this.#isClosed) return
-    this.#keepalive.heard(this.#clock.now())
-    if (this.#liveness !== 'here') this.#setLiveness('here')
     const reader = new ByteReader(plaintext)
     while (reader.offset < reader.end && !this.#isClosed) this.#frame(reader)
     this.#grant()
   }
 
+  onHeard(): void {
+    if (this.#presence !== 'here') this.#setPresence('here')
+  }
+
   onWritable(): void {
+    if (this.#isClosed) return
     this.#writable = true
-    if (this.#pongDue !== undefined) this.#pong(this.#pongDue)
     this.#grant()
     this.#queue.drain()
   }
 
-  onClosed(error: EarshotError | undefined): void {
-    this.#finish(this.#closing?.end ?? { code: lostCode(error), reason: '', byPeer: false, retryAfterMs: 0, error })
+  onGoodbye({ code, reason, retryAfterMs }: Goodbye): void {
+    this.#finish({ code, reason, byPeer: true, retryAfterMs, error: undefined })
+  }
+
+  onPathChosen(path: Path | undefined): void {
+    if (this.#isClosed || !path) return
+    this.#lastPath = path
+    this.#handlers.onPath()
+  }
+
+  onPathClosed(): void {
+    if (this.#isClosed || this.#paths.all.length > 0) return
+    // Who was told goodbye has hung up; who was not told anything will be back.
+    if (this.#closing) this.#finish(this.#closing.end)
+    else {
+      this.#writable = false
+      this.#awaySince = this.#clock.now()
+      this.#setPresence('away')
+    }
+  }
+
+  /** The peer is told, where that is still possible, and the session is over. */
+  onViolation(error: EarshotError): void {
+    const code = error.code === 'limit-reached' ? 'limit-reached' : 'protocol-violation'
+    if (!this.#isClosed) this.#paths.end({ code, reason: '', retryAfterMs: 0 })
+    this.#finish({ code, reason: '', byPeer: false, retryAfterMs: 0, error })
   }
 
   #frame(reader: ByteReader): void {
@@ -263,12 +377,6 @@ export class Session implements RecordReceiver {
     switch (type) {
       case Frame.credit:
         this.#queue.addCredit(readPool(reader), reader.varint('credit'))
-        return
-      case Frame.ping:
-        this.#pong(reader.varint('ping token'))
-        return
-      case Frame.pong:
-        this.#onPong(reader.varint('pong token'))
         return
       case Frame.label: {
         const { id, name } = decodeLabel(reader)
@@ -296,9 +404,6 @@ export class Session implements RecordReceiver {
       case Frame.fragment:
         this.#fragment(readPool(reader), reader)
         return
-      case Frame.goodbye:
-        this.#onGoodbye(decodeGoodbye(reader))
-        return
       default:
         throw protocolViolation(`a frame of unknown type ${type}`)
     }
@@ -321,39 +426,11 @@ export class Session implements RecordReceiver {
     this.#handlers.onPayload(type, a, b, body, frame.length)
   }
 
-  #pong(token: number): void {
-    this.#pongDue = this.#writable ? undefined : token
-    if (this.#writable) this.#queue.control(new ByteWriter(9).uint8(Frame.pong).varint(token).finish())
-  }
-
-  #sendPing(ping: { sentAt: number; resolve: (rttMs: number) => void; reject: (e: unknown) => void }): void {
-    const token = this.#nextPing++
-    this.#pings.set(token, ping)
-    this.#queue.control(new ByteWriter(9).uint8(Frame.ping).varint(token).finish())
-  }
-
-  #onPong(token: number): void {
-    const ping = this.#pings.get(token)
-    if (!ping) return
-    const rttMs = this.#clock.now() - ping.sentAt
-    this.#rttMs = this.#rttMs === undefined ? rttMs : this.#rttMs * 0.875 + rttMs * 0.125
-    // Only the newest ping may be answered (see #pongDue): the older ones were overtaken, and will not be.
-    for (const [older, { sentAt, resolve }] of this.#pings) {
-      if (older > token) break
-      this.#pings.delete(older)
-      resolve(this.#clock.now() - sentAt)
-    }
-  }
-
-  #onGoodbye({ code, reason, retryAfterMs }: Goodbye): void {
-    this.#finish({ code, reason, byPeer: true, retryAfterMs, error: undefined })
-    this.#connection.end()
-  }
-
-  #setLiveness(liveness: Exclude<Liveness, 'lost'>): void {
-    if (liveness === this.#liveness) return
-    this.#liveness = liveness
-    this.#handlers.onLiveness(liveness)
+  #setPresence(presence: Presence): void {
+    if (presence === this.#presence) return
+    this.#presence = presence
+    if (presence !== 'away') this.#awaySince = Number.POSITIVE_INFINITY
+    this.#handlers.onPresence(presence)
   }
 
   #grant(): void {
@@ -374,11 +451,26 @@ export class Session implements RecordReceiver {
     const error = end.error ?? new EarshotError('closed', `the session has ended: ${end.code}`, { reason: end.reason })
     this.#queue.abort(error)
     for (const reassembly of this.#reassemblies) reassembly.discard()
-    for (const { reject } of this.#pings.values()) reject(error)
-    this.#pings.clear()
+    // Who has said goodbye hangs up, or is cut off after a second; nobody waits for who was given up.
+    if (end.byPeer || isViolation(end.code)) this.#paths.end()
+    else this.#paths.abort(end.error)
+    this.#paths.forget()
     this.#closing?.finish()
     this.#handlers.onClosed(end)
   }
+}
+
+/** A path that was heard so recently lives. */
+const FRESH_MS = 1_000
+
+type Ends = Pick<SecureConnection, 'local' | 'remote'>
+
+function hasSameEnds(a: Ends, b: Ends): boolean {
+  return a.local.address === b.local.address && a.remote.address === b.remote.address
+}
+
+function isViolation(code: GoodbyeCode): boolean {
+  return code === 'protocol-violation' || code === 'limit-reached'
 }
 
 function readPool(reader: ByteReader): Pool {
@@ -386,9 +478,3 @@ function readPool(reader: ByteReader): Pool {
   if (pool !== MESSAGE_POOL && pool !== CALL_POOL) throw protocolViolation(`there is no pool ${pool}`)
   return pool
 }
-
-function lostCode(error: EarshotError | undefined): GoodbyeCode {
-  return error?.code === 'protocol-violation' || error?.code === 'limit-reached' ? error.code : 'lost'
-}
-
-function ignore(): void {}

@@ -7,7 +7,7 @@ import type { AnswerFunction } from '../../src/messaging/received-questions.ts'
 import { encodeValue } from '../../src/messaging/value.ts'
 import { ReassemblyBudget } from '../../src/session/reassembly.ts'
 import { Session, type SessionEnd, type SessionHandlers } from '../../src/session/session.ts'
-import { type End, RawPeer, type Stage, type StageOptions, stage } from '../session/stage.ts'
+import { asPath, type End, RawPeer, type Stage, type StageOptions, stage } from '../session/stage.ts'
 
 export interface ReceivedMessage {
   readonly channel: string
@@ -21,16 +21,16 @@ export class RecordingMessenger implements MessengerHandlers<string> {
   readonly messenger: Messenger<string>
   readonly messages: ReceivedMessage[] = []
   readonly infos: string[] = []
-  readonly livenesses: string[] = []
+  readonly presences: string[] = []
   readonly ends: SessionEnd[] = []
   readonly answers: Map<string, AnswerFunction<string>> = new Map()
   /** What the application does with a message. */
   onArrival: (message: ReceivedMessage) => void = () => {}
 
   constructor(end: End, from: string) {
-    const open = (handlers: SessionHandlers) => new Session(end.connection, end.clock, new ReassemblyBudget(), handlers)
+    const open = (handlers: SessionHandlers) => new Session(asPath(end), end.clock, new ReassemblyBudget(), handlers)
     this.messenger = new Messenger(open, from, new Deadlines(end.clock), this)
-    end.connection.receive(this.messenger.session)
+    this.messenger.session.start()
   }
 
   get session(): Session {
@@ -64,9 +64,11 @@ export class RecordingMessenger implements MessengerHandlers<string> {
     return this.answers.get(name)
   }
 
-  onLiveness(liveness: string): void {
-    this.livenesses.push(liveness)
+  onPresence(presence: string): void {
+    this.presences.push(presence)
   }
+
+  onPath(): void {}
 
   onInfo(info: string): void {
     this.infos.push(info)

@@ -281,7 +281,7 @@ describe('lock', () => {
       ada!.lock()
       const log = logOf(ada!)
       stage.net.lan('home').isolate('bob')
-      await stage.until(() => ada!.peers.length === 0)
+      await stage.until(() => ada!.peers.length === 0, 90_000)
       const eve = await stage.join('eve')
       await stage.advance(5_000)
       stage.net.lan('home').heal()

@@ -103,7 +103,7 @@ describe('by the beacon alone', () => {
       stage.host('ada').attach(stage.net.lan('garden'), { name: 'eth1' })
       expect(await stage.met([ada, eve])).toBeLessThan(5_000)
       stage.host('ada').interface('eth1').down()
-      await stage.until(() => ada.peers.length === 0)
+      await stage.until(() => ada.peers.length === 0, 90_000)
       await stage.advance(600_000)
       stage.host('ada').interface('eth1').up()
       expect(await stage.met([ada, eve])).toBeLessThan(5_000)

@@ -191,8 +191,12 @@ describe('the signal of a room', () => {
       stop.abort(new Error('enough'))
       expect(await ada.closed).toMatchObject({ message: 'enough' })
       expect(stage.host('ada').open()).toEqual([])
-      await stage.until(() => log.length === 3, 1_000)
-      expect(log[2]).toMatch(/^gone ada (lost|closed)/)
+      await stage.until(() => log.length === 4, 1_000)
+      expect(log.slice(1)).toEqual([
+        'state ada here away',
+        'state ada away gone',
+        'gone ada lost: the program has ended',
+      ])
     }))
 
   test('that is aborted already lets nobody in', () =>

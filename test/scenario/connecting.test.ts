@@ -77,6 +77,7 @@ describe('connect', () => {
           via: 'argument',
           durationMs: expect.any(Number),
           code: 'unreachable',
+          reason: 'nobody-listens',
           message: expect.stringMatching(/refused|ECONNREFUSED|192\.168/),
         },
       ])

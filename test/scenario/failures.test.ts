@@ -14,7 +14,7 @@ describe('a peer', () => {
       expect(log.at(-1)).toMatch(/^gone bob lost/)
     }))
 
-  test('whose power is cut is quiet within 5 s and gone within 15 s', () =>
+  test('whose power is cut is quiet within 5 s, away within 15 s, and gone a minute later', () =>
     onStage(async stage => {
       const [ada, bob] = await stage.joinAll('ada', 'bob')
       await stage.met([ada!, bob!])
@@ -24,14 +24,27 @@ describe('a peer', () => {
       stage.host('bob').stop()
       expect(await stage.until(() => peer.state === 'quiet')).toBeLessThanOrEqual(5_000)
       expect(ada!.peers).toEqual([peer])
-      const more = await stage.until(() => peer.state === 'gone')
-      expect(more).toBeLessThanOrEqual(10_000)
+      expect(await stage.until(() => peer.state === 'away')).toBeLessThanOrEqual(10_000)
+      const away = await stage.until(() => peer.state === 'gone', 90_000)
+      expect(away).toBeGreaterThan(59_000)
+      expect(away).toBeLessThan(62_000)
       expect(log).toEqual([
         'peer bob',
         'state bob here quiet',
-        'state bob quiet gone',
-        expect.stringMatching(/^gone bob lost: .*silent/),
+        'state bob quiet away',
+        'state bob away gone',
+        'gone bob lost: the peer was away for too long',
       ])
+    }))
+
+  test('that is away is given up after the time that the application asked for', () =>
+    onStage(async stage => {
+      const [ada, bob] = [await stage.join('ada', { awayTimeoutMs: 5_000 }), await stage.join('bob')]
+      await stage.met([ada, bob])
+      const peer = peerOf(ada, bob)
+      stage.host('bob').stop()
+      await stage.until(() => peer.state === 'away')
+      expect(await stage.until(() => peer.state === 'gone')).toBeLessThan(7_000)
     }))
 
   test('that says nothing for long is still here, as long as it lives', () =>
@@ -141,7 +154,7 @@ describe('a network', () => {
       const [ada, bob, eve, mia] = rooms
       await stage.met(rooms)
       stage.net.lan('home').partition(['ada', 'bob'], ['eve', 'mia'])
-      await stage.until(() => rooms.every(room => room.peers.length === 1))
+      await stage.until(() => rooms.every(room => room.peers.length === 1), 90_000)
       expect([namesOf(ada!), namesOf(eve!)]).toEqual([['bob'], ['mia']])
       await stage.advance(20_000)
       stage.net.lan('home').heal()
@@ -237,7 +250,7 @@ describe('an interface', () => {
       const log = logOf(ada!)
       await stage.until(() => ada!.peers.some(({ path }) => path.local.includes('.77:')), 5_000)
       await stage.met([ada!, bob!])
-      expect(log).toContain('gone bob lost: the address of the connection is gone')
+      expect(log.filter(line => line.startsWith('gone'))).toEqual([])
       expect(ada!.addresses[0]).toMatch(/^192\.168\.1\.77:/)
       await stage.advance(20_000)
       expect([ada!.peers.length, bob!.peers.length]).toEqual([1, 1])
@@ -253,7 +266,8 @@ describe('an interface', () => {
       await stage.met([ada, eve])
       const log = logOf(ada)
       stage.host('ada').detach('eth1')
-      await stage.until(() => ada.peers.length === 1, 5_000)
+      await stage.until(() => peerOf(ada, eve).state === 'away', 5_000)
+      await stage.until(() => ada.peers.length === 1, 90_000)
       await stage.advance(30_000)
       expect(namesOf(ada)).toEqual(['bob'])
       expect(log.filter(line => line.startsWith('warning'))).toEqual([])

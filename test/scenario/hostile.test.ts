@@ -338,7 +338,7 @@ describe('a peer', () => {
       expect(open).toBe(4_096)
       await calm()
       intruder.leave()
-      await stage.until(() => ada.peers.length === 1)
+      await stage.until(() => ada.peers.length === 1, 90_000)
     }))
 
   test('that pings as fast as it can, and reads nothing, slows nobody down', () =>

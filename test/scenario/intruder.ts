@@ -52,7 +52,7 @@ export class Intruder {
     const intruder = await Intruder.handshake(platform, to, options)
     const hello: Hello = {
       instance: platform.random.bytes(8),
-      hasSession: false,
+      session: undefined,
       port: 0,
       name: 'mallory',
       info: '',

@@ -26,6 +26,8 @@ export type ReadFrame =
   | { readonly kind: 'receipt'; readonly number: number; readonly outcome: number }
   | { readonly kind: 'pull'; readonly question: number; readonly count: number }
   | { readonly kind: 'info'; readonly json: string }
+  | { readonly kind: 'start'; readonly number: number }
+  | { readonly kind: 'acknowledgement'; readonly received: number }
   | {
       readonly kind: 'goodbye'
       readonly code: number
@@ -33,12 +35,37 @@ export type ReadFrame =
       readonly reason: string
     }
 
+const PATH_MARK = 0x00
+const START = 0x01
+const ACKNOWLEDGEMENT = 0x02
+
 /** All frames of one record. */
 export function readFrames(plaintext: Uint8Array): ReadFrame[] {
   const reader = new ByteReader(plaintext)
   const frames: ReadFrame[] = []
+  if (plaintext[0] === PATH_MARK) {
+    reader.uint8('mark')
+    while (reader.remaining > 0) frames.push(readPathFrame(reader))
+  }
   while (reader.remaining > 0) frames.push(readFrame(reader))
   return frames
+}
+
+function readPathFrame(reader: ByteReader): ReadFrame {
+  const type = reader.uint8('type')
+  switch (type) {
+    case START:
+      return { kind: 'start', number: reader.varint('number') }
+    case ACKNOWLEDGEMENT:
+      return { kind: 'acknowledgement', received: reader.varint('received') }
+    case Frame.goodbye:
+      return readGoodbye(reader)
+    case Frame.ping:
+    case Frame.pong:
+      return { kind: 'number', type, value: reader.varint('token') }
+    default:
+      throw new Error(`a path frame of type ${type}`)
+  }
 }
 
 function readFrame(reader: ByteReader): ReadFrame {
@@ -56,8 +83,6 @@ function readFrame(reader: ByteReader): ReadFrame {
       const total = type === Frame.firstFragment ? reader.varint('total') : undefined
       return { kind: 'fragment', pool, total, bytes: reader.view(reader.varint('length'), 'fragment') }
     }
-    case Frame.ping:
-    case Frame.pong:
     case Frame.cancel:
       return { kind: 'number', type, value: reader.varint('number') }
     case Frame.credit:
@@ -70,10 +95,8 @@ function readFrame(reader: ByteReader): ReadFrame {
       return { kind: 'pull', question: reader.varint('question'), count: reader.varint('count') }
     case Frame.info:
       return { kind: 'info', json: readText(reader) }
-    case Frame.goodbye: {
-      const code = reader.uint8('code')
-      return { kind: 'goodbye', code, retryAfterMs: reader.varint('retry-after'), reason: readText(reader) }
-    }
+    case Frame.goodbye:
+      return readGoodbye(reader)
     default:
       throw new Error(`a frame of type ${type}`)
   }
@@ -103,4 +126,9 @@ export function payloadFrames(records: readonly Uint8Array[]): PayloadFrame[] {
     if (whole) payloads.push(...(readFrames(whole) as PayloadFrame[]))
   }
   return payloads
+}
+
+function readGoodbye(reader: ByteReader): ReadFrame {
+  const code = reader.uint8('code')
+  return { kind: 'goodbye', code, retryAfterMs: reader.varint('retry-after'), reason: readText(reader) }
 }

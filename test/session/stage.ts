@@ -10,9 +10,10 @@ import type { TcpConnection } from '../../src/platform/network.ts'
 import type { Pool } from '../../src/session/frame.ts'
 import { InitiatorHandshake, ResponderHandshake } from '../../src/session/handshake.ts'
 import { HandshakeParty } from '../../src/session/handshake-party.ts'
+import type { Path } from '../../src/session/path.ts'
 import { ReassemblyBudget } from '../../src/session/reassembly.ts'
 import { type RecordReceiver, SecureConnection } from '../../src/session/secure-connection.ts'
-import { Session, type SessionEnd, type SessionHandlers } from '../../src/session/session.ts'
+import { Session, type SessionConnection, type SessionEnd, type SessionHandlers } from '../../src/session/session.ts'
 import {
   type OpenResource,
   type Segmentation,
@@ -105,6 +106,11 @@ function endOf(host: SimulatedHost, tcp: TcpConnection): End {
   return { host, clock, tcp, connection: new SecureConnection(tcp, clock) }
 }
 
+/** The connection of one end, for its session: that of bob decides which of two like connections stays. */
+export function asPath({ connection, host }: End, rank = 0): SessionConnection {
+  return { connection, rank, isInitiator: host.name === 'ada', decides: host.name === 'bob' }
+}
+
 export interface ReceivedPayload {
   readonly type: number
   readonly a: number
@@ -121,7 +127,8 @@ export class RecordingSession implements SessionHandlers {
   readonly cancels: number[] = []
   readonly pulls: [question: number, count: number][] = []
   readonly infos: string[] = []
-  readonly livenesses: [liveness: string, at: number][] = []
+  readonly presences: [presence: string, at: number][] = []
+  readonly paths: Path[] = []
   readonly ends: SessionEnd[] = []
   readonly closed: Promise<SessionEnd>
   /** What is held of each payload frame that arrives, as an application does that does not read. */
@@ -134,8 +141,8 @@ export class RecordingSession implements SessionHandlers {
     this.closed = new Promise(resolve => {
       this.#resolveClosed = resolve
     })
-    this.session = new Session(end.connection, end.clock, budget, this)
-    end.connection.receive(this.session)
+    this.session = new Session(asPath(end), end.clock, budget, this)
+    this.session.start()
     this.#tickInASecond()
   }
 
@@ -160,8 +167,12 @@ export class RecordingSession implements SessionHandlers {
     this.pulls.push([question, count])
   }
 
-  onLiveness(liveness: string): void {
-    this.livenesses.push([liveness, this.#clock.now()])
+  onPresence(presence: string): void {
+    this.presences.push([presence, this.#clock.now()])
+  }
+
+  onPath(): void {
+    this.paths.push(this.session.path)
   }
 
   onInfo(info: string): void {

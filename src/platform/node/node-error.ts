@@ -4,8 +4,9 @@
  */
 
 import { EarshotError, type ErrorCode } from '../../errors.ts'
+import { CONNECTION_RESET, NOBODY_LISTENS } from '../network.ts'
 
-type Translation = readonly [code: ErrorCode, hint: string]
+type Translation = readonly [code: ErrorCode, hint: string, reason?: string]
 
 const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   EACCES: [
@@ -24,7 +25,11 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   ENODEV: ['no-network', 'The interface is gone; `earshot interfaces` lists those there are.'],
   ENXIO: ['no-network', 'The interface is gone; `earshot interfaces` lists those there are.'],
   ENETDOWN: ['no-network', 'The interface is down.'],
-  ECONNREFUSED: ['unreachable', 'The machine is there but nobody listens on that port: has the program ended?'],
+  ECONNREFUSED: [
+    'unreachable',
+    'The machine is there but nobody listens on that port: has the program ended?',
+    NOBODY_LISTENS,
+  ],
   EHOSTUNREACH: ['unreachable', 'Nobody answers at that address: is the machine on, and in the same network?'],
   EHOSTDOWN: ['unreachable', 'Nobody answers at that address: is the machine on, and in the same network?'],
   ENETUNREACH: ['unreachable', 'No interface leads to that network: is this machine connected to it?'],
@@ -32,7 +37,7 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   EAI_AGAIN: ['unreachable', 'Host names cannot be resolved now; the IP address may still work.'],
   EINVAL: ['unreachable', 'The system rejects this address; a link-local IPv6 one needs its zone, as in fe80::1%eth0.'],
   ETIMEDOUT: ['timeout', 'No answer: the machine may be off or asleep, or a firewall drops the packets.'],
-  ECONNRESET: ['lost', 'The other side broke the connection off: its program may have ended.'],
+  ECONNRESET: ['lost', 'The other side broke the connection off: its program may have ended.', CONNECTION_RESET],
   ECONNABORTED: ['lost', 'The connection broke: the network may have changed.'],
   EPIPE: ['lost', 'The other side has closed the connection.'],
   EMFILE: ['limit-reached', 'This process has too many files and sockets open (`ulimit -n`).'],
@@ -51,9 +56,13 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
 export function nodeError(thrown: unknown, attempt: string, otherwise: ErrorCode): EarshotError {
   if (thrown instanceof EarshotError) return thrown
   const systemCode = systemCodeOf(thrown)
-  const [code, hint] = TRANSLATIONS[systemCode ?? ''] ?? [otherwise, undefined]
+  const [code, hint, reason] = TRANSLATIONS[systemCode ?? ''] ?? [otherwise, undefined]
   const message = `${attempt}: ${systemCode ?? (thrown instanceof Error ? thrown.message : String(thrown))}`
-  return new EarshotError(code, message, hint === undefined ? { cause: thrown } : { cause: thrown, hint })
+  return new EarshotError(code, message, {
+    cause: thrown,
+    ...(hint !== undefined && { hint }),
+    ...(reason !== undefined && { reason }),
+  })
 }
 
 /** The system's name for what went wrong, such as `ENOENT`. */

@@ -5,13 +5,14 @@
 
 import { createServer, Socket } from 'node:net'
 import { EarshotError } from '../../errors.ts'
-import type {
-  SocketAddress,
-  TcpConnection,
-  TcpConnectOptions,
-  TcpHandlers,
-  TcpListener,
-  TcpListenOptions,
+import {
+  NOBODY_LISTENS,
+  type SocketAddress,
+  type TcpConnection,
+  type TcpConnectOptions,
+  type TcpHandlers,
+  type TcpListener,
+  type TcpListenOptions,
 } from '../network.ts'
 import { formatSocketAddress, unmapped } from '../socket-address.ts'
 import { nodeError, systemCodeOf } from './node-error.ts'
@@ -214,6 +215,7 @@ function nobodyListens(connection: TcpConnection, target: string): EarshotError 
   connection.destroy()
   return new EarshotError('unreachable', `cannot connect to ${target}: nobody listens`, {
     hint: 'The machine is there but nobody listens on that port: has the program ended?',
+    reason: NOBODY_LISTENS,
   })
 }
 

@@ -1,0 +1,37 @@
+/** Which of its paths a session sends on. Pure: conditions go in, the choice comes out. */
+
+import type { Liveness } from './keepalive.ts'
+
+export interface PathCondition {
+  /** Lower is better: a wire before a radio. */
+  readonly rank: number
+  readonly rttMs: number | undefined
+  readonly liveness: Liveness
+  /** How long a question for a sign of life has been waiting for its answer. */
+  readonly unansweredMs: number
+}
+
+/** A path that does not answer for this long is left for one that does. */
+export const PATIENCE_MS = 1_000
+/** Of two paths of one rank the other one must be this much faster: a change costs records that are sent twice. */
+const FASTER_BY_MS = 5
+const FASTER_BY_FACTOR = 2
+
+/** The path to send on; `present`, where nothing is clearly better. `undefined` where there is none. */
+export function choosePath<P extends PathCondition>(paths: readonly P[], present: P | undefined): P | undefined {
+  let best = present !== undefined && paths.includes(present) ? present : paths[0]
+  for (const path of paths) if (best && path !== best && isBetter(path, best)) best = path
+  return best
+}
+
+function isBetter(path: PathCondition, present: PathCondition): boolean {
+  const [responds, presentResponds] = [isResponsive(path), isResponsive(present)]
+  if (responds !== presentResponds) return responds
+  if (path.rank !== present.rank) return path.rank < present.rank
+  if (path.rttMs === undefined || present.rttMs === undefined) return false
+  return path.rttMs * FASTER_BY_FACTOR < present.rttMs && path.rttMs + FASTER_BY_MS < present.rttMs
+}
+
+function isResponsive({ liveness, unansweredMs }: PathCondition): boolean {
+  return liveness === 'here' && unansweredMs < PATIENCE_MS
+}

@@ -1,0 +1,259 @@
+/**
+ * One connection under a session. It carries the session's records, which have numbers, and path records, which say
+ * how far each side is and whether the other one is still there (docs/protocol.md, "Paths").
+ *
+ * The numbers of a path have no gaps and begin at one that the other side has reached already. So a record is either
+ * the next one, or one that arrived on another path before.
+ */
+
+import { EarshotError, protocolViolation } from '../errors.ts'
+import type { Clock } from '../platform/clock.ts'
+import { CONNECTION_RESET } from '../platform/network.ts'
+import type { Goodbye } from './frame.ts'
+import { Keepalive, type Liveness } from './keepalive.ts'
+import { decodePathRecord, encodePathRecord, isPathRecord, type PathFrame } from './path-record.ts'
+import type { RecordReceiver, SecureConnection } from './secure-connection.ts'
+
+/** What the session is told of its paths. Whatever these throw is a violation of the peer. */
+export interface PathHandlers {
+  /** How many records of the session have arrived, on all paths. */
+  received(): number
+  /** The next record of the session. */
+  onRecord(path: Path, plaintext: Uint8Array): void
+  onAcknowledged(received: number): void
+  onGoodbye(goodbye: Goodbye): void
+  /** Something authentic arrived. */
+  onHeard(path: Path): void
+  /** The path takes more, after `send` returned false. */
+  onPathWritable(path: Path): void
+  /** Exactly once. */
+  onPathClosed(path: Path, error: EarshotError | undefined): void
+  /** The peer broke a rule. */
+  onViolation(error: EarshotError): void
+}
+
+export interface PathOptions {
+  /** Paths of a lower rank are preferred: a wire before a radio. */
+  readonly rank: number
+  /** This side opened the connection. */
+  readonly isInitiator: boolean
+  /** The number of the first record that the peer sends on it; undefined where it says so itself. */
+  readonly firstReceived: number | undefined
+}
+
+interface Ping {
+  readonly sentAt: number
+  resolve(rttMs: number): void
+  reject(error: unknown): void
+}
+
+export class Path implements RecordReceiver {
+  readonly connection: SecureConnection
+  readonly rank: number
+  readonly isInitiator: boolean
+  /** The number of the next record of the session to be sent here. */
+  next = 0
+  /** Paths that end when the other side shows that it has this one. */
+  replaces: readonly Path[] | undefined
+  readonly #clock: Clock
+  readonly #handlers: PathHandlers
+  readonly #keepalive: Keepalive
+  readonly #pings = new Map<number, Ping>()
+  #nextPing = 1
+  /** Only the newest question is answered while the path is full: a flood of pings must not fill memory. */
+  #pongDue: number | undefined
+  #arriving: number | undefined
+  #isWritable = true
+  #isOver = false
+  #wasClosedByPeer = false
+  #rttMs: number | undefined
+  #liveness: Liveness = 'here'
+
+  constructor(connection: SecureConnection, clock: Clock, handlers: PathHandlers, options: PathOptions) {
+    this.connection = connection
+    this.rank = options.rank
+    this.isInitiator = options.isInitiator
+    this.#arriving = options.firstReceived
+    this.#clock = clock
+    this.#handlers = handlers
+    this.#keepalive = new Keepalive(clock.now())
+  }
+
+  get isWritable(): boolean {
+    return this.#isWritable && !this.#isOver
+  }
+
+  /** Smoothed round trip (RFC 6298 section 2); undefined before the first was measured. */
+  get rttMs(): number | undefined {
+    return this.#rttMs
+  }
+
+  /** The other side hung up, or its system did for it. */
+  get wasClosedByPeer(): boolean {
+    return this.#wasClosedByPeer
+  }
+
+  /** How long nothing has been heard. */
+  silenceMs(now: number): number {
+    return this.#keepalive.silenceMs(now)
+  }
+
+  get liveness(): Liveness {
+    return this.#liveness
+  }
+
+  /** How long the oldest question for a sign of life has been waiting for its answer; 0 where none waits. */
+  get unansweredMs(): number {
+    for (const { sentAt } of this.#pings.values()) return this.#clock.now() - sentAt
+    return 0
+  }
+
+  /** Says that the next record of the session has this number. */
+  startAt(number: number): void {
+    this.next = number
+    this.#sendFrame({ kind: 'start', number })
+  }
+
+  /** Sends the record of the session whose number is `next`. False: wait for `onPathWritable`. */
+  send(plaintext: Uint8Array): boolean {
+    this.next++
+    return this.#sendRecord(plaintext)
+  }
+
+  acknowledge(received: number): void {
+    this.#sendFrame({ kind: 'acknowledgement', received })
+  }
+
+  /** Measures one round trip, in milliseconds. Rejects when the path ends. */
+  ping(): Promise<number> {
+    return new Promise((resolve, reject) => this.#sendPing(resolve, reject))
+  }
+
+  /** Asks for a sign of life, unless it has been asked already. */
+  probe(): void {
+    if (this.#pings.size === 0 && this.isWritable) this.#sendPing(ignore, ignore)
+  }
+
+  /** To be called about once a second: heartbeats. `lost` means that the path is to be given up. */
+  tick(now: number): Liveness {
+    const { liveness, ping } = this.#keepalive.step(now)
+    // The first one, soon after the beginning, is for the round trip.
+    if ((ping || this.#nextPing === 1) && this.isWritable) this.#sendPing(ignore, ignore)
+    this.#liveness = liveness
+    return liveness
+  }
+
+  /** Says goodbye, and hangs up behind what was sent. */
+  end(goodbye?: Goodbye): void {
+    if (goodbye) this.#sendFrame({ kind: 'goodbye', goodbye })
+    this.connection.end()
+  }
+
+  abort(error?: EarshotError): void {
+    this.connection.abort(error)
+  }
+
+  // What the connection tells -----------------------------------------------------------------------------------------
+
+  onRecord(plaintext: Uint8Array): void {
+    if (this.#isOver) return
+    this.#keepalive.heard(this.#clock.now())
+    this.#liveness = 'here'
+    if (this.replaces) this.#replace(this.replaces)
+    try {
+      this.#handlers.onHeard(this)
+      if (isPathRecord(plaintext)) decodePathRecord(plaintext, this.#onFrame)
+      else this.#onSessionRecord(plaintext)
+    } catch (error) {
+      if (!(error instanceof EarshotError)) throw error
+      this.#handlers.onViolation(error)
+    }
+  }
+
+  onWritable(): void {
+    this.#isWritable = true
+    if (this.#pongDue !== undefined) this.#pong(this.#pongDue)
+    this.#handlers.onPathWritable(this)
+  }
+
+  onClosed(error: EarshotError | undefined): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#wasClosedByPeer = error === undefined || error.reason === CONNECTION_RESET
+    this.#liveness = 'lost'
+    const reason = error ?? new EarshotError('lost', 'the connection was closed')
+    for (const { reject } of this.#pings.values()) reject(reason)
+    this.#pings.clear()
+    this.#handlers.onPathClosed(this, error)
+  }
+
+  #replace(paths: readonly Path[]): void {
+    this.replaces = undefined
+    for (const path of paths) path.end()
+  }
+
+  #onSessionRecord(plaintext: Uint8Array): void {
+    if (this.#arriving === undefined) throw protocolViolation('a record on a path before its start was told')
+    const number = this.#arriving++
+    // What arrived on another path before is not for us again.
+    if (number === this.#handlers.received()) this.#handlers.onRecord(this, plaintext)
+  }
+
+  readonly #onFrame = (frame: PathFrame): void => {
+    switch (frame.kind) {
+      case 'start':
+        if (frame.number > this.#handlers.received()) {
+          throw protocolViolation(`a path starts at record ${frame.number}, of which ${this.#handlers.received()} came`)
+        }
+        this.#arriving = frame.number
+        return
+      case 'acknowledgement':
+        this.#handlers.onAcknowledged(frame.received)
+        return
+      case 'goodbye':
+        this.#handlers.onGoodbye(frame.goodbye)
+        return
+      case 'ping':
+        this.#pong(frame.token)
+        return
+      case 'pong':
+        this.#onPong(frame.token)
+    }
+  }
+
+  #pong(token: number): void {
+    this.#pongDue = this.isWritable ? undefined : token
+    if (this.isWritable) this.#sendFrame({ kind: 'pong', token })
+  }
+
+  #sendPing(resolve: Ping['resolve'], reject: Ping['reject']): void {
+    const token = this.#nextPing++
+    this.#pings.set(token, { sentAt: this.#clock.now(), resolve, reject })
+    this.#sendFrame({ kind: 'ping', token })
+  }
+
+  #onPong(token: number): void {
+    const ping = this.#pings.get(token)
+    if (!ping) return
+    const now = this.#clock.now()
+    const rttMs = now - ping.sentAt
+    this.#rttMs = this.#rttMs === undefined ? rttMs : this.#rttMs * 0.875 + rttMs * 0.125
+    // Only the newest ping may be answered (see #pongDue): the older ones were overtaken, and will not be.
+    for (const [older, { sentAt, resolve }] of this.#pings) {
+      if (older > token) break
+      this.#pings.delete(older)
+      resolve(now - sentAt)
+    }
+  }
+
+  #sendFrame(frame: PathFrame): void {
+    this.#sendRecord(encodePathRecord(frame))
+  }
+
+  #sendRecord(plaintext: Uint8Array): boolean {
+    if (!this.connection.sendRecord(plaintext)) this.#isWritable = false
+    return this.#isWritable
+  }
+}
+
+function ignore(): void {}
