@@ -186,6 +186,7 @@ export class Session implements PathsHandlers {
       path.connection.receive(path)
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error
+      connection.connection.abort(error)
       this.onViolation(error)
     }
   }

@@ -84,22 +84,45 @@ export async function stage({ seed = 1, segmentation = 'random', delayMs = 0.2 }
   net.lan('home', { delayMs })
   const [ada, bob] = [net.host('ada', { lans: ['home'] }), net.host('bob', { lans: ['home'] })]
   const parties = [handshakeParty(ada), handshakeParty(bob)] as const
-  return net.run(async () => {
-    const accepted = new Promise<End>(resolve => {
-      const accept = (tcp: TcpConnection) => {
-        const end = endOf(bob, tcp)
-        void end.connection.open(new ResponderHandshake(parties[1])).then(() => resolve(end))
-      }
-      void bob.network.network.listenTcp({ host: '::', port: PORT }, accept)
-    })
-    const remote = { address: bob.addresses[0]!, port: PORT }
-    const tcp = await ada.network.network.connectTcp(remote, { timeoutMs: 5_000 })
-    const end = endOf(ada, tcp)
-    const handshake = new InitiatorHandshake(parties[0])
-    await end.connection.open(handshake, handshake.start())
-    return new Stage(net, end, await accepted)
-  })
+  const ends = await net.run(() => shakeHands([ada, bob], parties))
+  return new Stage(net, ends.ada, ends.bob)
 }
+
+/** One more connection between the same two hosts, with a handshake of its own. */
+export async function reconnect({
+  net,
+  ada,
+  bob,
+}: Pick<Stage, 'net' | 'ada' | 'bob'>): Promise<{ ada: End; bob: End }> {
+  const parties = [handshakeParty(ada.host), handshakeParty(bob.host)] as const
+  return net.run(() => shakeHands([ada.host, bob.host], parties))
+}
+
+async function shakeHands(
+  [ada, bob]: readonly [SimulatedHost, SimulatedHost],
+  parties: readonly [HandshakeParty, HandshakeParty],
+): Promise<{ ada: End; bob: End }> {
+  let close = ignore
+  const accepted = new Promise<End>(resolve => {
+    const accept = (tcp: TcpConnection) => {
+      const end = endOf(bob, tcp)
+      void end.connection.open(new ResponderHandshake(parties[1])).then(() => resolve(end))
+    }
+    void bob.network.network.listenTcp({ host: '::', port: PORT }, accept).then(listener => {
+      close = () => void listener.close()
+    })
+  })
+  const remote = { address: bob.addresses[0]!, port: PORT }
+  const tcp = await ada.network.network.connectTcp(remote, { timeoutMs: 5_000 })
+  const end = endOf(ada, tcp)
+  const handshake = new InitiatorHandshake(parties[0])
+  await end.connection.open(handshake, handshake.start())
+  const both = { ada: end, bob: await accepted }
+  close()
+  return both
+}
+
+function ignore(): void {}
 
 function endOf(host: SimulatedHost, tcp: TcpConnection): End {
   const { clock } = host.network

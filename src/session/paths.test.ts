@@ -1,0 +1,184 @@
+/** A session over several connections, between two hosts whose simulated network breaks between them. */
+
+import { describe, expect, test } from 'vitest'
+import { asPath, type End, RawPeer, RecordingSession, reconnect, type Stage, stage } from '../../test/session/stage.ts'
+import { encodeGoodbye, Payload } from './frame.ts'
+import { encodePathRecord } from './path-record.ts'
+
+async function pair(options = {}): Promise<Stage & { ada2: RecordingSession; bob2: RecordingSession }> {
+  const set = await stage(options)
+  return Object.assign(set, { ada2: new RecordingSession(set.ada), bob2: new RecordingSession(set.bob) })
+}
+
+/** One more connection under both sessions. */
+async function join(set: { net: Stage['net']; ada: End; bob: End }, ada: RecordingSession, bob: RecordingSession) {
+  const [received, receivedThere] = [ada.session.offer.received, bob.session.offer.received]
+  const ends = await reconnect(set)
+  ada.session.join(asPath(ends.ada), receivedThere)
+  bob.session.join(asPath(ends.bob), received)
+  return ends
+}
+
+const message = (n: number, size = 10) => [0, Payload.message, 0, n, new Uint8Array(size)] as const
+const numbers = (session: RecordingSession) => session.payloads.map(({ b }) => b)
+const upTo = (n: number) => Array.from({ length: n }, (_, i) => i)
+
+describe('a session whose connection breaks', () => {
+  test('goes on over another one: each record arrives once, in order, both ways', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    for (let i = 0; i < 50; i++) {
+      ada.session.send(...message(i))
+      bob.session.send(...message(i, 20_000))
+      if (i === 25) await set.net.advance(0.3)
+    }
+    set.ada.tcp.destroy()
+    await set.net.advance(10)
+    expect([ada.session.presence, bob.session.presence]).toEqual(['away', 'away'])
+    for (let i = 50; i < 60; i++) ada.session.send(...message(i))
+    await set.net.advance(5_000)
+    await join(set, ada, bob)
+    await set.net.advance(3_000)
+
+    expect(numbers(bob)).toEqual(upTo(60))
+    expect(numbers(ada)).toEqual(upTo(50))
+    expect([ada.session.unacknowledgedBytes, bob.session.unacknowledgedBytes]).toEqual([0, 0])
+    expect([ada.ends, bob.ends]).toEqual([[], []])
+    expect(ada.presences.map(([presence]) => presence)).toEqual(['away', 'here'])
+  })
+
+  test('goes on when the next one breaks, too, at any moment', async () => {
+    const set = await pair({ seed: 5 })
+    const { ada2: ada, bob2: bob } = set
+    let ends: { ada: End; bob: End } = set
+    for (let round = 0; round < 30; round++) {
+      for (let i = 0; i < 10; i++) ada.session.send(...message(round * 10 + i, 30_000))
+      await set.net.advance(round * 0.05)
+      ends[round % 2 === 0 ? 'ada' : 'bob'].tcp.destroy()
+      await set.net.advance(5)
+      ends = await join(set, ada, bob)
+    }
+    await set.net.advance(3_000)
+    expect(numbers(bob)).toEqual(upTo(300))
+  })
+
+  test('lets large messages and what waits for credit go on where they were', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    const sends = upTo(5).map(i => ada.session.send(...message(i, 3_000_000)))
+    await set.net.advance(0.7)
+    set.bob.tcp.destroy()
+    await set.net.advance(5_000)
+    await join(set, ada, bob)
+    await set.net.advance(3_000)
+    await Promise.all(sends)
+    expect(bob.payloads.map(({ b, body }) => [b, body.length])).toEqual(upTo(5).map(i => [i, 3_000_000]))
+  })
+
+  test('keeps a bounded number of bytes for a peer that does not acknowledge', async () => {
+    const set = await stage()
+    const ada = new RecordingSession(set.ada)
+    const raw = new RawPeer(set.bob)
+    const written: number[] = []
+    for (let i = 0; i < 4_000; i++) {
+      ada.session.send(...message(i, 16_000))?.catch(() => {})
+      if (i % 20 === 19) {
+        raw.send([0x06, 0, 0x80, 0x04, 0x93, 0xe0])
+        await set.net.advance(5)
+      }
+      written.push(ada.session.unacknowledgedBytes)
+    }
+    expect(Math.max(...written)).toBeGreaterThan(32_000_000)
+    expect(Math.max(...written)).toBeLessThan(33_554_432 + 1_048_576)
+    raw.send(encodePathRecord({ kind: 'acknowledgement', received: 500 }))
+    await set.net.advance(5)
+    expect(ada.session.unacknowledgedBytes).toBeLessThan(33_554_432)
+    expect(ada.ends).toEqual([])
+  })
+})
+
+describe('two paths', () => {
+  test('between the same addresses: the new one is used, and the old one ends', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    await set.net.advance(2_000)
+    const ends = await join(set, ada, bob)
+    expect(ada.session.paths).toHaveLength(2)
+    for (let i = 0; i < 10; i++) ada.session.send(...message(i))
+    await set.net.advance(2_000)
+    expect(numbers(bob)).toEqual(upTo(10))
+    expect(ada.session.paths.map(({ connection }) => connection)).toEqual([ends.ada.connection])
+    expect([...ada.presences, ...bob.presences]).toEqual([])
+  })
+
+  test('of which one is silent: what is sent leaves on the other, and nothing is lost', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    const ends = await reconnect(set)
+    ada.session.join(asPath(ends.ada, 1), 0)
+    bob.session.join({ ...asPath(ends.bob, 1), decides: false }, 0)
+    ada.session.send(...message(0))
+    await set.net.advance(10)
+    // What is read no more looks like a cable that was pulled.
+    set.bob.tcp.pause()
+    ends.bob.tcp.pause()
+    await set.net.advance(10)
+    ends.bob.tcp.resume()
+    for (let i = 1; i < 10; i++) ada.session.send(...message(i))
+    await set.net.advance(6_000)
+    expect(numbers(bob)).toEqual(upTo(10))
+  })
+})
+
+describe('a peer that breaks the rules of paths', () => {
+  async function besieged() {
+    const set = await stage()
+    return { set, target: new RecordingSession(set.ada), raw: new RawPeer(set.bob) }
+  }
+
+  test.each<[string, Uint8Array]>([
+    ['acknowledges what was not sent', encodePathRecord({ kind: 'acknowledgement', received: 1 })],
+    ['starts beyond what has arrived', encodePathRecord({ kind: 'start', number: 1 })],
+    ['sends an empty path record', Uint8Array.of(0)],
+    ['sends an unknown path frame', Uint8Array.of(0, 9)],
+    ['says goodbye for a reason that there is none', Uint8Array.of(0, 3, 99, 0, 0)],
+    ['says goodbye as if the session had not begun', encodeGoodbye({ code: 'closed', reason: '', retryAfterMs: 0 })],
+  ])('and %s ends its session', async (_, record) => {
+    const { set, target, raw } = await besieged()
+    raw.send(record)
+    await set.net.advance(2_000)
+    expect(target.ends).toMatchObject([{ code: 'protocol-violation', byPeer: false }])
+    expect(raw.of('goodbye')).toHaveLength(1)
+  })
+
+  test('and acknowledges in its hello what was never sent ends its session', async () => {
+    const { set, target } = await besieged()
+    const ends = await reconnect(set)
+    const raw = new RawPeer(ends.bob)
+    target.session.join(asPath(ends.ada), 1)
+    await set.net.advance(2_000)
+    expect(target.ends).toMatchObject([{ code: 'protocol-violation' }])
+    expect(raw.closes).toHaveLength(1)
+  })
+
+  test('and sends records on a second path before it has said where they start ends its session', async () => {
+    const { set, target } = await besieged()
+    const ends = await reconnect(set)
+    const raw = new RawPeer(ends.bob)
+    target.session.join(asPath(ends.ada, 5), 0)
+    raw.send([0x0d, 0])
+    await set.net.advance(2_000)
+    expect(target.ends).toMatchObject([{ code: 'protocol-violation' }])
+  })
+
+  test('and starts again and again is heard once', async () => {
+    const { set, target, raw } = await besieged()
+    for (let i = 0; i < 3; i++) {
+      raw.send(encodePathRecord({ kind: 'start', number: 0 }))
+      for (let n = 0; n <= i; n++) raw.send([0x10, 0, n, 1, n])
+    }
+    await set.net.advance(100)
+    expect(numbers(target)).toEqual([0, 1, 2])
+    expect(target.ends).toEqual([])
+  })
+})
