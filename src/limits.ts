@@ -46,7 +46,7 @@ export const INITIAL_CREDIT_BYTES = 1_048_576
 export const MAX_CREDIT_BYTES = 16_777_216
 /** Frames waiting for credit in one session; beyond it `send` rejects with `limit-reached`: await `send`. */
 export const MAX_SEND_QUEUE_BYTES = 67_108_864
-/** Bytes of unfinished large messages in one room; beyond it the session which asks for more ends. */
+/** Bytes of unfinished large messages in one room; beyond it the session that holds most ends. */
 export const MAX_REASSEMBLY_BYTES = 268_435_456
 /** Different names of channels and questions in one direction of one session. */
 export const MAX_LABELS = 1_024

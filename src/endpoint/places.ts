@@ -1,6 +1,6 @@
 /** A bounded number of places, of which one address can take only some: one host must not keep all others out. */
 
-import { isLinkLocalIpv6, parseIp } from '../platform/ip-address.ts'
+import { hostOf } from '../platform/ip-address.ts'
 
 export class Places {
   readonly #total: number
@@ -33,14 +33,4 @@ export class Places {
     if (left > 0) this.#takenByHost.set(host, left)
     else this.#takenByHost.delete(host)
   }
-}
-
-/**
- * What counts as one address: of IPv6 the whole /64, in which a host gives itself as many addresses as it likes (RFC
- * 4862, RFC 8981). All hosts of a link share the prefix of link-local addresses, so these count one by one.
- */
-function hostOf(address: string): string {
-  const bytes = parseIp(address)
-  if (bytes?.length !== 16 || isLinkLocalIpv6(bytes)) return address
-  return `${bytes.subarray(0, 8).join('.')}/64`
 }

@@ -36,6 +36,17 @@ export function isLinkLocalIpv6(bytes: Uint8Array): boolean {
 }
 
 /**
+ * What counts as one host where limits are shared out: of IPv6 the whole /64, in which a host gives itself as many
+ * addresses as it likes (RFC 4862, RFC 8981). All hosts of a link share the prefix of link-local addresses, so these
+ * count one by one.
+ */
+export function hostOf(address: string): string {
+  const bytes = parseIp(address)
+  if (bytes?.length !== 16 || isLinkLocalIpv6(bytes)) return address
+  return `${bytes.subarray(0, 8).join('.')}/64`
+}
+
+/**
  * RFC 6762 section 11: a packet counts only if its source is on this link. On Linux a socket bound to the wildcard also
  * receives the multicast of other interfaces, so this is what keeps the links apart, too.
  */

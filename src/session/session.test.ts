@@ -255,7 +255,8 @@ describe('a peer that breaks the rules is told so and cut off, and nothing is le
 
   test('more unfinished large messages than the room has memory for', async () => {
     const budget = new ReassemblyBudget()
-    budget.take(268_435_456 - 20_000)
+    const others = Array.from({ length: 20_000 }, (_, i) => budget.share(`10.0.${i >> 8}.${i & 255}`, () => {}))
+    for (const share of others) share.take(13_421)
     const set = await stage()
     const target = new RecordingSession(set.ada, budget)
     const raw = new RawPeer(set.bob)
@@ -264,7 +265,23 @@ describe('a peer that breaks the rules is told so and cut off, and nothing is le
 
     expect(target.end).toMatchObject({ code: 'limit-reached', error: { code: 'limit-reached' } })
     expect(raw.of('goodbye')).toMatchObject([{ code: GOODBYE_CODES.indexOf('limit-reached') }])
-    expect(() => budget.take(20_000)).not.toThrow()
+    expect(budget.left).toBe(268_435_456 - 20_000 * 13_421)
+  })
+
+  test('the most of all, when another session needs more than is left for them', async () => {
+    const budget = new ReassemblyBudget()
+    const set = await stage()
+    const target = new RecordingSession(set.ada, budget)
+    const raw = new RawPeer(set.bob)
+    raw.send([Frame.firstFragment, MESSAGE_POOL], varint(1_000_000), varint(30_000), new Uint8Array(30_000))
+    await set.net.advance(100)
+    const others = Array.from({ length: 20_000 }, (_, i) => budget.share(`10.0.${i >> 8}.${i & 255}`, () => {}))
+    for (const share of others) share.take(13_421)
+    await set.net.advance(2_000)
+
+    expect(target.end).toMatchObject({ code: 'limit-reached', error: { code: 'limit-reached' } })
+    expect(raw.of('goodbye')).toMatchObject([{ code: GOODBYE_CODES.indexOf('limit-reached') }])
+    expect(budget.left).toBe(268_435_456 - 20_000 * 13_421)
   })
 })
 

@@ -100,7 +100,10 @@ export class Session implements PathsHandlers {
     this.id = first.connection.handshakeHash.subarray(0, SESSION_ID_BYTES)
     this.#clock = clock
     this.#handlers = handlers
-    this.#reassemblies = [new Reassembly(budget), new Reassembly(budget)]
+    // Not in the midst of another session's record.
+    const { address } = first.connection.remote
+    const share = budget.share(address, error => clock.afterTurn(() => this.abort(error)))
+    this.#reassemblies = [new Reassembly(share), new Reassembly(share)]
     this.#paths = new Paths(clock, this)
     this.#queue = new SendQueue({
       sendRecord: plaintext => {

@@ -11,6 +11,7 @@ import { ServicePublication } from '../../src/discovery/dns-sd/service-publicati
 import { MdnsEngine } from '../../src/discovery/mdns/mdns-engine.ts'
 import { decodeMessage, encodeMessage, message } from '../../src/discovery/mdns/message.ts'
 import { type Caller, Identity, type Room } from '../../src/index.ts'
+import { MAX_MESSAGE_BYTES } from '../../src/limits.ts'
 import { defaultInterfaces } from '../../src/platform/interface-choice.ts'
 import type { NetworkInterface, SocketAddress, TcpListener } from '../../src/platform/network.ts'
 import type { Platform } from '../../src/platform/platform.ts'
@@ -341,6 +342,37 @@ describe('a peer', () => {
       await stage.until(() => ada.peers.length === 1, 90_000)
     }))
 
+  test('that begins large messages and finishes none, with others, ends no peer that sends one', () =>
+    onStage(async stage => {
+      const { ada, bob, calm } = await adaAndBob(stage)
+      const gone: string[] = []
+      ada.on('peer-gone', ({ peer, code }) => gone.push(`${peer.name} ${code}`))
+      // Memory grows by doubling: with half of the longest message and one byte each holds all of it.
+      const hoarders = await Promise.all(
+        Array.from({ length: 16 }, async (_, i) => {
+          const intruder = await Intruder.enter(stage.host(`mallory-${i}`).network, ADA)
+          intruder.send(firstFragment(MAX_MESSAGE_BYTES))
+          for (let sent = 0; sent < MAX_MESSAGE_BYTES / 2; sent += 8 * 65_000) {
+            for (let j = 0; j < 8; j++) intruder.send(fragment(65_000))
+            await stage.advance(10)
+          }
+          return intruder
+        }),
+      )
+      await stage.until(() => ada.peers.length === 17)
+      expect(hoarders.filter(({ isCutOff }) => isCutOff)).toEqual([])
+
+      const heard = heardBy(ada)
+      const large = new Uint8Array(10_000_000).fill(7)
+      await bob.send(large, { to: 'ada', receipt: true })
+      expect(heard.map(data => Buffer.compare(data as Uint8Array, large))).toEqual([0])
+      await stage.advance(100)
+      expect(gone).toEqual(['mallory lost'])
+      expect(hoarders.filter(({ isCutOff }) => isCutOff)).toHaveLength(1)
+      await calm()
+      for (const each of hoarders) each.leave()
+    }))
+
   test('that pings as fast as it can, and reads nothing, slows nobody down', () =>
     onStage(async stage => {
       const { ada, calm } = await adaAndBob(stage)
@@ -396,6 +428,10 @@ describe('a peer', () => {
 
 function firstFragment(total: number): Uint8Array {
   return new ByteWriter(20).uint8(Frame.firstFragment).uint8(0).varint(total).varint(1).uint8(Payload.message).finish()
+}
+
+function fragment(length: number): Uint8Array {
+  return new ByteWriter().uint8(Frame.fragment).uint8(0).varint(length).append(new Uint8Array(length)).finish()
 }
 
 function jsonMessage(text: string): Uint8Array {

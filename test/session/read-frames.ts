@@ -115,8 +115,8 @@ function readText(reader: ByteReader): string {
 
 /** The payload frames of a sequence of records, fragments put together. */
 export function payloadFrames(records: readonly Uint8Array[]): PayloadFrame[] {
-  const budget = new ReassemblyBudget()
-  const reassemblies = [new Reassembly(budget), new Reassembly(budget)] as const
+  const share = new ReassemblyBudget().share('', () => {})
+  const reassemblies = [new Reassembly(share), new Reassembly(share)] as const
   const payloads: PayloadFrame[] = []
   for (const frame of records.flatMap(readFrames)) {
     if (frame.kind === 'payload') payloads.push(frame)
