@@ -56,6 +56,10 @@ export const MAX_LABEL_BYTES = 128
 export const MAX_OPEN_QUESTIONS = 4_096
 /** Their bytes: an answering function that takes its time holds what it was asked. Two of the longest fit. */
 export const MAX_OPEN_QUESTION_BYTES = 33_554_432
+/** The same in one room, each question as 1 KiB more, whoever asked: counted until their functions have ended. */
+export const MAX_ANSWERING_BYTES = 268_435_456
+/** Of these, asked by peers of one host. */
+export const MAX_ANSWERING_BYTES_PER_HOST = 134_217_728
 /** Text that says why: reasons of goodbyes, refusals and failed answers, in UTF-8. */
 export const MAX_REASON_BYTES = 512
 /** Silence after which a peer is asked for a sign of life. */

@@ -1,6 +1,7 @@
 /** The connected peers of a room: who comes, who goes and why, and who has fallen silent. */
 
 import { EarshotError } from '../errors.ts'
+import { AnsweringBudget } from '../messaging/answering-budget.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../messaging/messenger.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
@@ -49,6 +50,7 @@ export class Membership {
   readonly #options: MembershipOptions
   readonly #events: MembershipEvents
   readonly #budget = new ReassemblyBudget()
+  readonly #answering = new AnsweringBudget()
   readonly #peers = new Map<string, Peer>()
   /** Sessions that are being closed. */
   readonly #partings = new Set<Promise<void>>()
@@ -140,7 +142,7 @@ export class Membership {
       handlers => new Session(first, this.#clock, this.#budget, handlers),
       peer,
       this.#deadlines,
-      this.#handlers(peer),
+      this.#handlers(peer, greeted.connection),
     )
     this.#peers.set(remoteId, peer)
     this.#tickIn(FIRST_TICK_MS)
@@ -159,13 +161,14 @@ export class Membership {
     return { connection, isInitiator, rank: rank(connection.local), decides: selfId > connection.remoteId }
   }
 
-  #handlers(peer: Peer): MessengerHandlers<Peer> {
+  #handlers(peer: Peer, { remote }: GreetedConnection['connection']): MessengerHandlers<Peer> {
     const events = this.#events
     return {
       onMessage: (channel, data, length, receipt) => {
         if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, receipt)
       },
       answerer: name => (peer.state === 'gone' ? undefined : events.answerer(name)),
+      answering: this.#answering.share(peer.id, remote.address),
       onPresence: presence => this.#setState(peer, presence),
       onPath: () => this.#events.onPath(peer),
       onInfo: info => peer.setInfo(parseJson(info)),

@@ -4,6 +4,7 @@ import { EarshotError, protocolViolation } from '../errors.ts'
 import { MAX_REASON_BYTES } from '../limits.ts'
 import { MESSAGE_POOL, Payload } from '../session/frame.ts'
 import type { Presence, Session, SessionEnd, SessionHandlers } from '../session/session.ts'
+import type { AnsweringShare } from './answering-budget.ts'
 import { AskedQuestions, type AskLimits } from './asked-questions.ts'
 import type { Deadlines } from './deadlines.ts'
 import { withinLimits } from './limited.ts'
@@ -17,6 +18,8 @@ export interface MessengerHandlers<From> {
   /** `length` is what the message costs of the sender's credit; `receipt` is 0 where none is wanted. */
   onMessage(channel: string, data: unknown, length: number, receipt: number): void
   answerer(name: string): AnswerFunction<From> | undefined
+  /** What the answering functions of this peer's questions hold. */
+  readonly answering: AnsweringShare
   onPresence(presence: Presence): void
   /** What is sent leaves on another connection than before. */
   onPath(): void
@@ -48,7 +51,7 @@ export class Messenger<From> implements SessionHandlers {
     this.#deadlines = deadlines
     this.session = open(this)
     this.#asked = new AskedQuestions(this.session, deadlines)
-    this.#received = new ReceivedQuestions(this.session, from)
+    this.#received = new ReceivedQuestions(this.session, from, handlers.answering)
   }
 
   /** Sends a message. Undefined: accepted at once; otherwise a promise that resolves when flow control accepts it. */

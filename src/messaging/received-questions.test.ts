@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest'
-import { besieged, messengers, rejection } from '../../test/messaging/messengers.ts'
+import { besieged, messengers, type RecordingMessenger, rejection } from '../../test/messaging/messengers.ts'
+import type { RawPeer } from '../../test/session/stage.ts'
+import { EarshotError } from '../errors.ts'
 import { ANSWER_ITEM_WINDOW, MAX_MESSAGE_BYTES, MAX_OPEN_QUESTIONS } from '../limits.ts'
 import { encodeLabel, Frame, Payload } from '../session/frame.ts'
 import { AnswerErrorCode } from './answer-error.ts'
+import { AnsweringBudget } from './answering-budget.ts'
 
 const QUESTION = Payload.question | 2
 const TEXT_QUESTION = Payload.question | 1
@@ -204,6 +207,88 @@ describe('an asker that gives up', () => {
     void alice.session.close('closed')
     await net.advance(100)
     expect([signal?.aborted, cleaned]).toEqual([true, 1])
+  })
+})
+
+describe('questions that were given up', () => {
+  test('count for as long as their functions go on', async () => {
+    const { net, alice, raw } = await besieged()
+    const ends: (() => void)[] = []
+    alice.answers.set('deaf', () => new Promise<void>(resolve => ends.push(resolve)))
+    raw.send(encodeLabel(1, 'deaf'))
+    const ask = (id: number) => raw.send([QUESTION, 0x80, 0, id >> 8, id & 0xff, 1, 1, 0x30])
+    const first = 0x4000
+    for (let i = 0; i < MAX_OPEN_QUESTIONS; i++) {
+      ask(first + i)
+      raw.send([Frame.cancel, 0x80, 0, (first + i) >> 8, (first + i) & 0xff])
+    }
+    ask(first)
+    await net.advance(100)
+    expect(ends).toHaveLength(MAX_OPEN_QUESTIONS)
+    expect(raw.of('payload')).toMatchObject([{ type: Payload.answerError, a: first, b: AnswerErrorCode.limitReached }])
+    ends[0]!()
+    await net.advance(10)
+    ask(first + 1)
+    await net.advance(10)
+    expect(ends).toHaveLength(MAX_OPEN_QUESTIONS + 1)
+  })
+
+  test('count in bytes, streamed answers too, until what they wait for has come', async () => {
+    const { net, alice, bert } = await messengers()
+    const ends: (() => void)[] = []
+    bert.answers.set('deaf', () => new Promise<void>(resolve => ends.push(resolve)))
+    bert.answers.set('deaf stream', async function* () {
+      await new Promise<void>(resolve => ends.push(resolve))
+      yield 1
+    })
+    bert.answers.set('fast', () => 'done')
+    const large = new Uint8Array(MAX_MESSAGE_BYTES)
+    const controller = new AbortController()
+    const given = [
+      rejection(alice.ask('deaf', large, { timeoutMs: 10_000, signal: controller.signal })),
+      rejection(alice.askStream('deaf stream', large, { timeoutMs: 10_000, signal: controller.signal }).next()),
+    ]
+    await net.advance(2_000)
+    expect(ends).toHaveLength(2)
+    controller.abort(new Error('enough'))
+    await net.until(Promise.all(given))
+    await net.advance(100)
+    expect(await net.until(rejection(alice.ask('fast', large)))).toMatchObject({ code: 'limit-reached' })
+    for (const end of ends) {
+      end()
+      await net.advance(10)
+      expect(await net.until(alice.ask('fast', large))).toBe('done')
+    }
+  })
+
+  test('count when their asker has left and comes back', async () => {
+    const budget = new AnsweringBudget()
+    const first = await besieged(budget)
+    const ends: (() => void)[] = []
+    const enter = ({ alice, raw }: { alice: RecordingMessenger; raw: RawPeer }) => {
+      alice.answers.set('deaf', () => new Promise<void>(resolve => ends.push(resolve)))
+      raw.send(encodeLabel(1, 'deaf'))
+    }
+    const fill = ({ raw }: { raw: RawPeer }) => {
+      for (let id = 0; id < MAX_OPEN_QUESTIONS; id++) {
+        raw.send([QUESTION, 0x80, 0, 0x40 | (id >> 8), id & 0xff, 1, 1, 0x30])
+      }
+    }
+    enter(first)
+    fill(first)
+    await first.net.advance(100)
+    expect(ends).toHaveLength(MAX_OPEN_QUESTIONS)
+    first.alice.session.abort(new EarshotError('lost', 'a broken path'))
+    const second = await besieged(budget)
+    enter(second)
+    fill(second)
+    await second.net.advance(100)
+    expect(ends).toHaveLength(MAX_OPEN_QUESTIONS)
+    for (const end of ends) end()
+    await settled()
+    fill(second)
+    await second.net.advance(100)
+    expect(ends).toHaveLength(2 * MAX_OPEN_QUESTIONS)
   })
 })
 

@@ -1,13 +1,17 @@
-/** Questions of one peer, being answered. A question that its asker gave up aborts the signal its function was given. */
+/**
+ * Questions of one peer, being answered. A question that its asker gave up aborts the signal its function was given; a
+ * function that does not care goes on, and is counted for as long as it does.
+ */
 
 import { asError, EarshotError, protocolViolation } from '../errors.ts'
-import { ANSWER_ITEM_WINDOW, MAX_OPEN_QUESTION_BYTES, MAX_OPEN_QUESTIONS, MAX_REASON_BYTES } from '../limits.ts'
+import { ANSWER_ITEM_WINDOW, MAX_REASON_BYTES } from '../limits.ts'
 import { Payload } from '../session/frame.ts'
 import { NO_LANE } from '../session/send-queue.ts'
 import type { Session } from '../session/session.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { AnswerErrorCode } from './answer-error.ts'
 import { itemCost } from './answer-items.ts'
+import type { AnsweringShare } from './answering-budget.ts'
 import { decodeValue, encodeValue } from './value.ts'
 
 /** Answers one question: a value, a promise of one, or an async iterable of the items of a streamed answer. */
@@ -22,13 +26,14 @@ export interface AnswerContext<From> {
 export class ReceivedQuestions<From> {
   readonly #session: Session
   readonly #from: From
+  readonly #answering: AnsweringShare
+  /** Those whose asker waits. */
   readonly #open = new Map<number, OpenQuestion<From>>()
-  /** The encoded length of all that are open. */
-  #openBytes = 0
 
-  constructor(session: Session, from: From) {
+  constructor(session: Session, from: From, answering: AnsweringShare) {
     this.#session = session
     this.#from = from
+    this.#answering = answering
   }
 
   /** What is not answered is not decoded either. */
@@ -37,7 +42,7 @@ export class ReceivedQuestions<From> {
       this.#fail(id, AnswerErrorCode.noAnswer, '')
       return
     }
-    if (this.#open.size >= MAX_OPEN_QUESTIONS || this.#openBytes + body.length > MAX_OPEN_QUESTION_BYTES) {
+    if (!this.#answering.hasRoom(body.length)) {
       this.#fail(id, AnswerErrorCode.limitReached, '')
       return
     }
@@ -47,7 +52,7 @@ export class ReceivedQuestions<From> {
     try {
       const result = answer(question, open)
       if (isPromise(result)) {
-        this.#add(id, open)
+        this.#begin(id, open)
         result.then(
           value => this.#settle(id, open, value),
           error => this.#reject(id, open, error),
@@ -61,7 +66,7 @@ export class ReceivedQuestions<From> {
   onCancel(id: number): void {
     const open = this.#open.get(id)
     if (!open) return
-    this.#remove(id)
+    this.#open.delete(id)
     open.abort(new EarshotError('closed', 'the asker gave up'))
   }
 
@@ -73,27 +78,31 @@ export class ReceivedQuestions<From> {
   close(error: EarshotError): void {
     for (const open of this.#open.values()) open.abort(error)
     this.#open.clear()
-    this.#openBytes = 0
   }
 
-  #add(id: number, open: OpenQuestion<From>): void {
-    if (!this.#open.has(id)) this.#openBytes += open.length
+  /** The function does not answer at once. */
+  #begin(id: number, open: OpenQuestion<From>): void {
     this.#open.set(id, open)
+    if (!open.isCounted) this.#answering.begin(open.length)
+    open.isCounted = true
   }
 
-  #remove(id: number): void {
-    this.#openBytes -= this.#open.get(id)?.length ?? 0
-    this.#open.delete(id)
+  /** The function has ended. */
+  #end(id: number, open: OpenQuestion<From>): void {
+    // The number of one that was given up may be that of another question by now.
+    if (this.#open.get(id) === open) this.#open.delete(id)
+    if (open.isCounted) this.#answering.end(open.length)
+    open.isCounted = false
   }
 
   #settle(id: number, open: OpenQuestion<From>, value: unknown): void {
-    if (open.isAborted) return
-    if (isAsyncIterable(value)) {
-      this.#add(id, open)
+    if (isAsyncIterable(value) && !open.isAborted) {
+      this.#begin(id, open)
       this.#stream(id, open, value).catch(error => this.#reject(id, open, error))
       return
     }
-    this.#remove(id)
+    this.#end(id, open)
+    if (open.isAborted) return
     try {
       const { kind, bytes } = encodeValue(value)
       this.#session.send(NO_LANE, Payload.answer | kind, id, 0, bytes)?.catch(error => this.#reject(id, open, error))
@@ -104,22 +113,20 @@ export class ReceivedQuestions<From> {
 
   async #stream(id: number, open: OpenQuestion<From>, items: AsyncIterable<unknown>): Promise<void> {
     for await (const item of items) {
-      if (open.isAborted) return
+      if (open.isAborted) break
       const { kind, bytes } = encodeValue(item)
       await open.turn(itemCost(bytes.length))
-      if (open.isAborted) return
+      if (open.isAborted) break
       await this.#session.send(NO_LANE, Payload.answerItem | kind, id, 0, bytes)
     }
+    this.#end(id, open)
     if (open.isAborted) return
-    this.#remove(id)
     await this.#session.send(NO_LANE, Payload.answerEnd, id, 0, new Uint8Array(0))
   }
 
   #reject(id: number, open: OpenQuestion<From>, thrown: unknown): void {
-    // The number of one that was given up may be that of another question by now.
-    if (open.isAborted) return
-    this.#remove(id)
-    if (!this.#session.isOpen) return
+    this.#end(id, open)
+    if (open.isAborted || !this.#session.isOpen) return
     const error = asError(thrown)
     const { code } = error as { code?: unknown }
     this.#fail(id, AnswerErrorCode.failed, typeof code === 'string' ? code : String(error.message))
@@ -139,6 +146,8 @@ class OpenQuestion<From> implements AnswerContext<From> {
   readonly from: From
   /** Of the encoded question, in bytes. */
   readonly length: number
+  /** Its function is running, and counted. */
+  isCounted = false
   #controller: AbortController | undefined
   #reason: EarshotError | undefined
   #allowed: number = ANSWER_ITEM_WINDOW

@@ -1,6 +1,7 @@
 /** Messengers on a stage of `test/session`, each with what it was told. */
 
 import type { EarshotError } from '../../src/errors.ts'
+import { AnsweringBudget, type AnsweringShare } from '../../src/messaging/answering-budget.ts'
 import { Deadlines } from '../../src/messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../../src/messaging/messenger.ts'
 import type { AnswerFunction } from '../../src/messaging/received-questions.ts'
@@ -23,11 +24,13 @@ export class RecordingMessenger implements MessengerHandlers<string> {
   readonly infos: string[] = []
   readonly presences: string[] = []
   readonly ends: SessionEnd[] = []
+  readonly answering: AnsweringShare
   readonly answers: Map<string, AnswerFunction<string>> = new Map()
   /** What the application does with a message. */
   onArrival: (message: ReceivedMessage) => void = () => {}
 
-  constructor(end: End, from: string) {
+  constructor(end: End, from: string, budget: AnsweringBudget = new AnsweringBudget()) {
+    this.answering = budget.share(from, '192.168.1.9')
     const open = (handlers: SessionHandlers) => new Session(asPath(end), end.clock, new ReassemblyBudget(), handlers)
     this.messenger = new Messenger(open, from, new Deadlines(end.clock), this)
     this.messenger.session.start()
@@ -98,9 +101,11 @@ export async function messengers(options?: StageOptions): Promise<MessengerPair>
 }
 
 /** A messenger whose other side keeps no rules. */
-export async function besieged(): Promise<Stage & { readonly alice: RecordingMessenger; readonly raw: RawPeer }> {
+export async function besieged(
+  budget?: AnsweringBudget,
+): Promise<Stage & { readonly alice: RecordingMessenger; readonly raw: RawPeer }> {
   const set = await stage({ segmentation: 'as-written' })
-  return Object.assign(set, { alice: new RecordingMessenger(set.ada, 'raw'), raw: new RawPeer(set.bob) })
+  return Object.assign(set, { alice: new RecordingMessenger(set.ada, 'raw', budget), raw: new RawPeer(set.bob) })
 }
 
 /** What a promise rejects with. */
