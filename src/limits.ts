@@ -22,7 +22,7 @@ export const MAX_NOISE_MESSAGE_BYTES = 65_535
 export const MAX_HANDSHAKE_MESSAGE_BYTES = 1_024
 /** A connection that has not become a peer after this long is closed: half-open connections must not pile up. */
 export const HANDSHAKE_TIMEOUT_MS = 5_000
-/** Half-open connections a room holds at a time; the next one is closed at once with the alert `busy`. */
+/** Half-open connections a room holds at a time; for the next one the oldest of the host with most is closed. */
 export const MAX_HALF_OPEN_CONNECTIONS = 128
 
 // Keys and records ----------------------------------------------------------------------------------------------------
@@ -159,6 +159,10 @@ export const ANSWER_ITEM_BYTES = 16_384
 export const MAX_PEERS = 1_024
 /** Half-open connections from one address: one host must not take all places. */
 export const MAX_HALF_OPEN_PER_ADDRESS = 64
+/** Handshakes that callers may begin in one second: each costs a key agreement. */
+export const MAX_HANDSHAKES_PER_SECOND = 1_024
+/** Of these, from one address. */
+export const MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS = 256
 /** How long an application may think in `admit`, for example ask a person. */
 export const ADMISSION_TIMEOUT_MS = 60_000
 /** Callers waiting for an application's `admit`. */

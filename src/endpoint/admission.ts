@@ -54,6 +54,11 @@ export class Admission {
     return this.#admit === undefined
   }
 
+  /** Most peers at a time. */
+  get maxPeers(): number {
+    return this.#maxPeers
+  }
+
   lock(members: Iterable<string>): void {
     this.#members ??= new Set(members)
   }

@@ -9,8 +9,6 @@ import { EarshotError } from '../errors.ts'
 import {
   ADMISSION_TIMEOUT_MS,
   HANDSHAKE_TIMEOUT_MS,
-  MAX_HALF_OPEN_CONNECTIONS,
-  MAX_HALF_OPEN_PER_ADDRESS,
   MAX_UNDECIDED_CONNECTIONS,
   MAX_UNDECIDED_PER_ADDRESS,
 } from '../limits.ts'
@@ -25,6 +23,7 @@ import type { Hello, SessionOffer } from '../session/hello.ts'
 import { type Handshake, SecureConnection } from '../session/secure-connection.ts'
 import { formatAddress } from './address.ts'
 import type { Admission } from './admission.ts'
+import { HalfOpen } from './half-open.ts'
 import { parseJson } from './json.ts'
 import { Places } from './places.ts'
 import type { Verdict } from './remembered-verdicts.ts'
@@ -81,7 +80,7 @@ export class Reception {
   readonly #admission: Admission
   readonly #room: ReceptionRoom
   /** For callers who have not proven themselves yet. */
-  readonly #halfOpen = new Places({ total: MAX_HALF_OPEN_CONNECTIONS, perAddress: MAX_HALF_OPEN_PER_ADDRESS })
+  readonly #halfOpen: HalfOpen
   /** For callers who have, and wait to be admitted or think themselves. */
   readonly #undecided = new Places({ total: MAX_UNDECIDED_CONNECTIONS, perAddress: MAX_UNDECIDED_PER_ADDRESS })
   /** Connections to peers whom the application asked for: it wants them on whatever connection they come. */
@@ -95,6 +94,7 @@ export class Reception {
 
   constructor(clock: Clock, party: HandshakeParty, admission: Admission, room: ReceptionRoom) {
     this.#clock = clock
+    this.#halfOpen = new HalfOpen(clock)
     this.#party = party
     this.#admission = admission
     this.#room = room
@@ -102,15 +102,17 @@ export class Reception {
 
   /** Somebody dialled us. */
   accept(tcp: TcpConnection): void {
-    const leave = this.#isClosed ? undefined : this.#halfOpen.take(tcp.remote.address)
+    const connection = new SecureConnection(tcp, this.#clock)
+    const onDisplaced = () => makeWay(tcp, connection)
+    const leave = this.#isClosed ? undefined : this.#halfOpen.take(tcp.remote.address, onDisplaced)
     // Who calls and does not come through is told why on the wire; there is nobody here to tell.
-    if (leave) this.#introduce(tcp, 'responder', STRANGER, leave).catch(ignore)
+    if (leave) this.#introduce(connection, 'responder', STRANGER, leave).catch(ignore)
     else turnAway(tcp)
   }
 
   /** We dialled somebody. Resolves with the peer's id when it is a peer; rejects with why it is not. */
   initiate(tcp: TcpConnection, expectations: Expectations, signal: AbortSignal): Promise<string> {
-    return this.#introduce(tcp, 'initiator', expectations, ignore, signal)
+    return this.#introduce(new SecureConnection(tcp, this.#clock), 'initiator', expectations, ignore, signal)
   }
 
   /** A dial has begun: makes ready, while the network is busy, what its handshake will need. */
@@ -149,13 +151,12 @@ export class Reception {
   }
 
   async #introduce(
-    tcp: TcpConnection,
+    connection: SecureConnection,
     role: 'initiator' | 'responder',
     expectations: Expectations,
     leaveHalfOpen: () => void,
     signal?: AbortSignal,
   ): Promise<string> {
-    const connection = new SecureConnection(tcp, this.#clock)
     this.#connections.add(connection)
     const patience = new Patience(this.#clock, connection)
     const onAbort = () => connection.abort(new EarshotError('closed', 'another address was faster'))
@@ -366,11 +367,21 @@ class Patience {
   }
 }
 
-/** The door is full: the caller is told in three bytes, which mostly arrive, and cut off before it costs more. */
+/** Too many come at a time: the caller is told in three bytes, which mostly arrive, and cut off before it costs more. */
 function turnAway(tcp: TcpConnection): void {
   tcp.start({ onData: ignore, onDrain: ignore, onEnd: ignore, onClose: ignore })
   tcp.write(encodeAlert('busy'))
   tcp.destroy()
+}
+
+/** A newer caller gets the place of this one, which has not said its hello yet. */
+function makeWay(tcp: TcpConnection, connection: SecureConnection): void {
+  if (connection.remoteId !== '') {
+    dismiss(connection, BUSY)
+    return
+  }
+  tcp.write(encodeAlert('busy'))
+  connection.abort(new EarshotError('limit-reached', 'another connection needed the place'))
 }
 
 /** Says why, and hangs up before another frame can make the connection a session. */

@@ -485,7 +485,7 @@ export class Room implements AsyncDisposable {
     if (sighting && code !== 'closed' && !this.#leaving) this.#emitter.emit('found', seenPeer(sighting))
     this.#seeker.onPeerGone(peer.id, pauseAfter(end))
     this.#secondPath.onPeerGone(peer.id)
-    if (this.#membership.size === this.#options.maxPeers - 1) this.#seeker.retryAll()
+    if (this.#membership.size === this.#admission.maxPeers - 1) this.#seeker.retryAll()
   }
 
   #replay<K extends keyof RoomEvents>(type: K): Iterable<RoomEvents[K]> {

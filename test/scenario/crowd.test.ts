@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
 import type { Room } from '../../src/index.ts'
+import { MAX_PEERS } from '../../src/limits.ts'
+import { Intruder } from './intruder.ts'
 import { heardBy, onStage, type Stage } from './stage.ts'
 
 async function joinMany(stage: Stage, count: number, apartMs: number): Promise<Room[]> {
@@ -45,5 +47,23 @@ test('a newcomer to a room of 40 has met them all within 2 s', { timeout: 60_000
     await stage.met([...rooms, newcomer])
     tell('a newcomer to 40 peers', stage.net.now - joinedAt, startedAt)
     expect(stage.net.now - joinedAt).toBeLessThan(2_000)
+  }),
+)
+
+test('a room with all the peers it can have dials one it knows as soon as a place is free', { timeout: 60_000 }, () =>
+  onStage(async stage => {
+    const ada = await stage.join('ada', { listen: { port: 4112 }, discovery: ['beacon'] })
+    const intruders: Intruder[] = []
+    for (let host = 0; intruders.length < MAX_PEERS; host++) {
+      const { network } = stage.host(`mallory-${host}`)
+      for (let i = 0; i < 64; i++) intruders.push(await Intruder.enter(network, { address: '192.168.1.2', port: 4112 }))
+    }
+    await stage.until(() => ada.peers.length === MAX_PEERS)
+    const bob = await stage.join('bob', { discovery: ['beacon'] })
+    await stage.advance(1_500)
+    expect(bob.peers).toEqual([])
+    await ada.peer(intruders[0]!.id)!.kick()
+    // Bob was told to wait for 5 s, and to ada he looks as he did.
+    expect(await stage.met([ada, bob])).toBeLessThan(100)
   }),
 )

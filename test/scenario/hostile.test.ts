@@ -56,11 +56,13 @@ describe('connections that never become peers', () => {
     onStage(async stage => {
       const { ada, calm } = await adaAndBob(stage)
       const mallory = stage.host('mallory').network
-      const flood = await Promise.all(Array.from({ length: 300 }, () => RawConnection.open(mallory, ADA)))
+      const flood: RawConnection[] = []
+      for (let i = 0; i < 200; i++) flood.push(await RawConnection.open(mallory, ADA))
       await stage.advance(100)
-      expect(flood.filter(({ hasEnded }) => !hasEnded)).toHaveLength(64)
+      // The newest have the places, the others were told why they have none.
+      expect(flood.map(({ hasEnded }) => hasEnded)).toEqual(flood.map((_, i) => i < 200 - 64))
       expect(connectionsOf(stage, 'ada')).toBe(64 + 1)
-      expect(flood.at(-1)!.received).toEqual(Uint8Array.of(0, 0, 5))
+      expect(flood[0]!.received).toEqual(Uint8Array.of(0, 0, 5))
       await calm()
       const eve = await stage.join('eve')
       expect(await stage.met([ada, eve])).toBeLessThan(1_000)
@@ -88,10 +90,55 @@ describe('connections that never become peers', () => {
       expect(connectionsOf(stage, 'ada')).toBeLessThanOrEqual(128 + 1)
       await calm()
       const eve = await stage.join('eve')
-      expect(await stage.met([ada, eve])).toBeLessThan(3_000)
+      expect(await stage.met([ada, eve])).toBeLessThan(1_000)
       isOver = true
       await flooding
       for (const each of open) each.destroy()
+    }))
+
+  test('take no place from somebody honest of another host, however slow', () =>
+    onStage(async stage => {
+      const { calm } = await adaAndBob(stage)
+      const slow = await RawConnection.open(stage.host('mallory-slow').network, ADA)
+      const hosts = Array.from({ length: 4 }, (_, i) => stage.host(`mallory-${i}`).network)
+      for (let i = 0; i < 400; i++) {
+        await RawConnection.open(hosts[i % 4]!, ADA)
+        await stage.advance(2)
+      }
+      expect(slow.hasEnded).toBe(false)
+      expect(connectionsOf(stage, 'ada')).toBe(128 + 1)
+      await calm()
+      await stage.advance(5_000)
+    }))
+
+  test('that come after the handshake, when others need their places, are told so', () =>
+    onStage(async stage => {
+      const { calm } = await adaAndBob(stage)
+      const mallory = stage.host('mallory').network
+      const silent = await Intruder.handshake(mallory, ADA)
+      for (let i = 0; i < 64; i++) await RawConnection.open(mallory, ADA)
+      await stage.advance(10)
+      expect(silent.isCutOff).toBe(true)
+      await calm()
+      await stage.advance(5_000)
+    }))
+
+  test('are turned away where one host begins more than its share in a second, and others are not', () =>
+    onStage(async stage => {
+      const { ada, calm } = await adaAndBob(stage)
+      const mallory = stage.host('mallory').network
+      await stage.advance(1_000 - (stage.net.now % 1_000))
+      const flood: RawConnection[] = []
+      for (let i = 0; i < 300; i++) flood.push(await RawConnection.open(mallory, ADA))
+      expect(Math.floor(stage.net.now / 1_000)).toBe(Math.floor((stage.net.now - 1) / 1_000))
+      await stage.advance(10)
+      const open = flood.flatMap(({ hasEnded }, i) => (hasEnded ? [] : [i]))
+      expect(open).toEqual(Array.from({ length: 64 }, (_, i) => 256 - 64 + i))
+      expect(flood.at(-1)!.received).toEqual(Uint8Array.of(0, 0, 5))
+      await calm()
+      const eve = await stage.join('eve')
+      expect(await stage.met([ada, eve])).toBeLessThan(1_000)
+      await stage.advance(5_000)
     }))
 
   test.each([
