@@ -183,3 +183,5 @@ export const MAX_SIGHTINGS = 4_096
 export const MAX_ADDRESSES_PER_PEER = 16
 /** Dials under way in one room; further ones wait. */
 export const MAX_PARALLEL_DIALS = 32
+/** Peers and addresses of which a room remembers that it told why they do not let it in, for each cause. */
+export const MAX_TOLD_REFUSALS = 256

@@ -56,6 +56,7 @@ import { type KnownSession, Reception } from './reception.ts'
 import { SecondPath } from './second-path.ts'
 import { Seeker } from './seeker.ts'
 import { leftError, Sender } from './sender.ts'
+import { ToldRefusals } from './told-refusals.ts'
 import { discoveryBy } from './ways.ts'
 
 /** After a kick without a ban, or a violation of the protocol, neither side dials the other by itself for this long. */
@@ -98,6 +99,7 @@ export class Room implements AsyncDisposable {
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
   readonly #channels = new Map<string, AnyChannel[]>()
   readonly #warnings: EarshotError[] = []
+  readonly #refusals = new ToldRefusals(error => this.#warn(error))
   readonly #onAbort = (): void => void this.#leave(this.#options.signal?.reason, 'at once')
   #discovery: Discovery | undefined
   #listener: TcpListener | undefined
@@ -192,7 +194,7 @@ export class Room implements AsyncDisposable {
       mayJoin: id => this.#admission.mayJoin(id),
       dialPeer: (id, sighting) => this.#connector.dialPeer(id, sighting),
       dialAddress: address => this.#connector.dialAddress(address),
-      onDialFailed: (id, error) => this.#onDialFailed(id, error),
+      onDialFailed: (key, id, error) => this.#onDialFailed(key, id, error),
     })
     this.#secondPath = new SecondPath(clock, random, {
       selfId,
@@ -444,6 +446,7 @@ export class Room implements AsyncDisposable {
   }
 
   #onPeer(peer: Peer): void {
+    this.#refusals.onConnected(peer.id, formatAddress(peer.messenger.session.path.connection.remote))
     this.#emitter.emit('peer', peer)
     this.#secondPath.lookSoon()
   }
@@ -453,9 +456,10 @@ export class Room implements AsyncDisposable {
     if (state === 'quiet' || state === 'away') this.#seeker.onPeerMissed(peer.id)
   }
 
-  /** A peer that is away, and whose machine says that no program is there any more, has ended. */
-  #onDialFailed(id: string, error: unknown): void {
-    const peer = this.#membership.get(id)
+  #onDialFailed(key: string, id: string | undefined, error: unknown): void {
+    this.#refusals.onFailed(key, this.#seeker.sighting(key)?.name ?? key, error)
+    // A peer that is away, and whose machine says that no program is there any more, has ended.
+    const peer = id === undefined ? undefined : this.#membership.get(id)
     if (peer && hasEnded(peer, error, this.#platform.clock.now()))
       this.#membership.giveUp(peer, 'the program has ended')
   }

@@ -12,6 +12,7 @@ class FakeRoom {
   readonly host = this.net.host('ada')
   readonly selfId = 'm'
   readonly dials: { readonly at: number; readonly to: string; settle(error?: unknown): Promise<void> }[] = []
+  readonly failures: string[] = []
   readonly connected = new Set<string>()
   readonly unwelcome = new Set<string | undefined>()
   isAdvertised = true
@@ -34,7 +35,7 @@ class FakeRoom {
       presence: id => (this.connected.has(id) ? 'here' : undefined),
       mayJoin: id => !this.unwelcome.has(id),
       dialPeer: id => dial(id, id),
-      onDialFailed: () => {},
+      onDialFailed: key => this.failures.push(key),
       dialAddress: address => dial(address, `peer at ${address}`),
     })
   }
@@ -55,6 +56,14 @@ class FakeRoom {
 }
 
 const unreachable = new EarshotError('unreachable', 'nobody there')
+
+test('of each dial that fails it is told whose it was', async () => {
+  const room = new FakeRoom()
+  room.sight('z')
+  room.seeker.addAddress('192.168.1.2:4112')
+  for (const { settle } of room.dials) await settle(unreachable)
+  expect(room.failures).toEqual(['z', '192.168.1.2:4112'])
+})
 
 describe('a peer who is sighted', () => {
   test('is dialled at once by the one with the smaller id, and by the other after 100 ms', async () => {

@@ -41,8 +41,8 @@ export interface SeekerRoom {
   dialPeer(id: string, sighting: Sighting | undefined): Promise<string>
   /** Resolves with the id of the peer who was there. */
   dialAddress(address: string): Promise<string>
-  /** Somebody could not be reached. */
-  onDialFailed(id: string, error: unknown): void
+  /** The dial of `key`, a peer or an address, failed; `id` is whose it is, where that is known. */
+  onDialFailed(key: string, id: string | undefined, error: unknown): void
 }
 
 /** One who could be dialled: a sighted peer or a known address. */
@@ -226,7 +226,7 @@ export class Seeker {
       if (prospect.id && this.#room.presence(prospect.id)) pauseMs = Math.min(pauseMs, LONGEST_PAUSE_AWAY_MS)
       // A refusal says itself when to come back.
       if (error instanceof EarshotError) this.#keepAway(prospect.key, pauseAsked(prospect, error))
-      if (prospect.id) this.#room.onDialFailed(prospect.id, error)
+      this.#room.onDialFailed(prospect.key, prospect.id, error)
     }
     prospect.isDialling = false
     this.#schedule(prospect, pauseMs)

@@ -125,14 +125,15 @@ test('when nobody reads the output any more, the chat ends quietly', async () =>
   expect(ada.stderr.text).not.toMatch(/EPIPE|Error/)
 })
 
-test('who has another secret is not met', async () => {
+test('who has another secret is not met, and it is said why', async () => {
   const room = freshRoom()
   const [ada, bob] = [await chat(room, 'Ada', '--secret', 'one'), await chat(room, 'Bob', '--secret', 'one')]
   const eve = earshot(['chat', room, '--name', 'Eve', '--secret', 'two', '--timeout', '1s'])
   eve.endInput('hello\n')
   await ada.stderr.line(/^Bob is here/)
   expect(await eve.exitCode).toBe(3)
+  expect(eve.stderr.text).toMatch(/^warning: no connection to '(Ada|Bob)' at .*secret/m)
   bob.endInput('hello\n')
   await ada.stdout.line(/^Bob: hello/)
-  expect(ada.stderr.text).not.toMatch(/Eve/)
+  expect(`${ada.stdout.text}${ada.stderr.text}`).not.toMatch(/^Eve/m)
 })

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Admission, type Caller, Identity, type Room } from '../../src/index.ts'
+import { type Admission, type Caller, type EarshotError, Identity, type Room } from '../../src/index.ts'
 import { failureOf, heardBy, logOf, namesOf, onStage, peerOf } from './stage.ts'
 
 describe('a secret', () => {
@@ -28,6 +28,19 @@ describe('a secret', () => {
       expect(await failureOf(ada.connect('mia'))).toMatchObject({ code: 'wrong-secret' })
     }))
 
+  test('that is wrong is a warning on the side that dials, once', () =>
+    onStage(async stage => {
+      const ada = await stage.join('ada', { secret: 'correct horse', listen: { port: 4112 } })
+      const eve = await stage.join('eve', { secret: 'battery staple', peers: ['192.168.1.2:4112'] })
+      const warnings: EarshotError[] = []
+      eve.on('warning', warning => warnings.push(warning))
+      await stage.advance(120_000)
+      expect(warnings.map(({ code }) => code)).toEqual(['wrong-secret'])
+      expect(warnings[0]!.message).toMatch(/^no connection to .*192\.168\.1\.2:4112/)
+      expect(warnings[0]!.hint).toContain('secret')
+      expect([...ada.peers, ...eve.peers]).toEqual([])
+    }))
+
   test('is the same however its accents are typed', () =>
     onStage(async stage => {
       const ada = await stage.join('ada', { secret: 'caf\u00e9' })
@@ -37,6 +50,23 @@ describe('a secret', () => {
 })
 
 describe('admit', () => {
+  test('that denies is a warning on the side that dials, once for each reason', () =>
+    onStage(async stage => {
+      let reason = 'no-guests'
+      await stage.join('ada', { admit: caller => caller.deny(reason, { retryAfterMs: 1_000 }) })
+      const eve = await stage.join('eve', { visible: false })
+      const warnings: EarshotError[] = []
+      eve.on('warning', warning => warnings.push(warning))
+      await stage.advance(120_000)
+      reason = 'closed for today'
+      await stage.advance(120_000)
+      expect(warnings.map(warning => [warning.code, warning.reason])).toEqual([
+        ['refused', 'no-guests'],
+        ['refused', 'closed for today'],
+      ])
+      expect(warnings[0]!.message).toMatch(/^no connection to 'ada' at 192\.168\.1\.2:\d+: /)
+    }))
+
   test('decides by what the caller says of itself', () =>
     onStage(async stage => {
       const callers: Caller[] = []
