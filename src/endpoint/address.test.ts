@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatAddress, isIpAddress, parseAddress } from './address.ts'
+import { addressFault, formatAddress, isIpAddress, parseAddress } from './address.ts'
 
 describe('parseAddress', () => {
   test.each([
@@ -31,6 +31,8 @@ describe('parseAddress', () => {
     '[ada]:80',
     '[fe80::1%]:80',
     'http://ada:80',
+    '999.1.1.1:80',
+    '[1:2:3]:80',
     `${'a'.repeat(254)}:80`,
   ])('finds no address in %j', text => {
     expect(parseAddress(text)).toBeUndefined()
@@ -50,6 +52,61 @@ describe('parseAddress', () => {
       fc.property(fc.string({ unit: 'binary' }), text => {
         const address = parseAddress(text)
         if (address) expect(address.port).toBeLessThanOrEqual(65_535)
+      }),
+    )
+  })
+})
+
+describe('addressFault', () => {
+  test.each([
+    ['192.168.0.2', /port is missing/],
+    ['192.168.0.2:', /port is missing/],
+    ['192.168.0.2:99999', /1 to 65535, not 99999/],
+    ['192.168.0.2:0', /1 to 65535, not 0/],
+    ['192.168.0.2:http', /1 to 65535, not http/],
+    ['192.168.0.256:80', /0 to 255/],
+    ['192.168.0.256', /0 to 255/],
+    ['ada.local:65536', /1 to 65535, not 65536/],
+    [':4112', /host .* missing/],
+    ['fe80::1', /brackets/],
+    ['fe80::1%eth0', /brackets/],
+    ['fe80::1:80', /brackets/],
+    ['[fe80::1]', /port is missing/],
+    ['[fe80::1]:', /port is missing/],
+    ['[fe80::1]:70000', /1 to 65535/],
+    ['[fe80::1%]:80', /not an IPv6 address/],
+    ['[ada]:80', /not an IPv6 address/],
+    ['[]:80', /not an IPv6 address/],
+    [`${'a'.repeat(254)}:80`, /253/],
+    [`ada:${'9'.repeat(1_000)}`, /^the port must be 1 to 65535, not 9{20}$/],
+  ])('says what is wrong with %s', (text, fault) => {
+    expect(addressFault(text)).toMatch(fault)
+  })
+
+  test.each([
+    '',
+    'ada',
+    'ada:',
+    'ada:8o',
+    'ada: 80',
+    'Ada: the second',
+    '[bot] Ada',
+    '[bot]',
+    '[bot]: hello',
+    '1.2.3',
+    '10:30 train',
+    'http://ada:80',
+    'dead:beef',
+    '192.168.0.2:4112',
+    '[fe80::1%eth0]:4112',
+  ])('finds no fault with %j', text => {
+    expect(addressFault(text)).toBeUndefined()
+  })
+
+  test('any text is an address, a faulty one, or none', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom(...'[]:.%0129af g') }), text => {
+        if (parseAddress(text)) expect(addressFault(text)).toBeUndefined()
       }),
     )
   })

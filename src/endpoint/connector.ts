@@ -11,7 +11,7 @@ import { formatAddress, type HostAndPort, isIpAddress, parseAddress } from './ad
 import { type DialTarget, dial } from './dialer.ts'
 import type { OnceOptions } from './emitter.ts'
 import type { ConnectOptions, PeerRef } from './options.ts'
-import { checkDuration, checkSignal } from './options-check.ts'
+import { checkDuration, checkSignal, checkTarget } from './options-check.ts'
 import { goneError, Peer } from './peer.ts'
 import type { Reception } from './reception.ts'
 
@@ -101,8 +101,10 @@ export class Connector {
       throw new TypeError(`connect takes an address, an id or a name, not ${String(target)}`)
     checkDuration('timeoutMs', timeoutMs)
     checkSignal(signal)?.throwIfAborted()
-    const present = this.connected(target)
+    // An address is never taken for somebody who calls himself so.
+    const present = parseAddress(target) ? undefined : this.connected(target)
     if (present) return present
+    if (whoIsMeant([...this.#room.peers(), ...this.#room.sightings()], target).length === 0) checkTarget(target)
     return this.#whileOpen(signal, ends => this.#connect(target, timeoutMs, ends))
   }
 

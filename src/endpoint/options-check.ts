@@ -16,7 +16,7 @@ import {
 import type { AskLimits } from '../messaging/asked-questions.ts'
 import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
-import { parseAddress } from './address.ts'
+import { addressFault, parseAddress } from './address.ts'
 import type { RoomEvents } from './events.ts'
 import type { Admit, AskOptions, DiscoveryMethod, InterfaceChoice, JoinOptions, Json, SendOptions } from './options.ts'
 
@@ -223,10 +223,20 @@ export function checkDiscovery(methods: readonly DiscoveryMethod[] | undefined):
 function checkPeers(peers: readonly string[]): readonly string[] {
   if (!Array.isArray(peers)) throw new TypeError(`peers must be an array of 'ip:port', not ${show(peers)}`)
   for (const peer of peers) {
-    if (typeof peer !== 'string' || !parseAddress(peer))
-      throw new RangeError(`peers takes 'ip:port', not ${show(peer)}`)
+    if (typeof peer !== 'string') throw new TypeError(`peers takes 'ip:port', not ${show(peer)}`)
+    const fault = addressFault(peer)
+    if (fault || !parseAddress(peer)) {
+      throw new RangeError(`peers takes 'ip:port' or 'host:port', not ${show(peer)}${fault ? `: ${fault}` : ''}`)
+    }
   }
   return peers
+}
+
+/** For a text that is the address, the id or the name of nobody who is known: whether it can be one at all. */
+export function checkTarget(target: string): void {
+  const fault = addressFault(target)
+  if (fault) throw new RangeError(`connect takes 'ip:port', an id or a name, not ${show(target)}: ${fault}`)
+  if (!parseAddress(target)) checkText('the name of a peer', target, MAX_NAME_BYTES)
 }
 
 function checkListen(listen: NonNullable<JoinOptions['listen']>): RoomOptions['listen'] {

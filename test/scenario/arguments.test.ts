@@ -53,7 +53,7 @@ describe('join', () => {
     ['peers', ['1.2.3.4'], /peers.*ip:port.*'1\.2\.3\.4'/, 'RangeError'],
     ['peers', ['1.2.3.4:0'], /peers.*'1\.2\.3\.4:0'/, 'RangeError'],
     ['peers', ['1.2.3.4:65536'], /peers.*65536/, 'RangeError'],
-    ['peers', [7], /peers.*7/, 'RangeError'],
+    ['peers', [7], /peers.*7/, 'TypeError'],
     ['interfaces', 'eth0', /interfaces.*object/, 'TypeError'],
     ['interfaces', { include: 'eth0' }, /interfaces\.include.*'eth0'/, 'TypeError'],
     ['interfaces', { exclude: [5] }, /interfaces\.exclude/, 'TypeError'],

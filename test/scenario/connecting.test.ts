@@ -63,6 +63,37 @@ describe('connect', () => {
       })
     }))
 
+  test('rejects at once what can only be meant as an address and is none, and what can be no name', () =>
+    onStage(async stage => {
+      const ada = await stage.join('ada')
+      const startedAt = stage.net.now
+      for (const [target, fault] of [
+        ['192.168.1.3', /'192.168.1.3': the port is missing/],
+        ['192.168.1.3:99999', /must be 1 to 65535, not 99999/],
+        [':4112', /host .* missing/],
+        ['fe80::1', /brackets/],
+        ['', /1 to 63 bytes/],
+        ['x'.repeat(64), /1 to 63 bytes/],
+      ] as const) {
+        const error = await failureOf(ada.connect(target))
+        expect(error).toBeInstanceOf(RangeError)
+        expect(error.message).toMatch(fault)
+      }
+      expect(await failureOf(ada.connect(4112 as never))).toBeInstanceOf(TypeError)
+      expect(stage.net.now).toBe(startedAt)
+    }))
+
+  test('takes a text for the name of somebody who is there, whatever it looks like, but an address never', () =>
+    onStage(async stage => {
+      const ada = await stage.join('ada')
+      const bob = await stage.join('192.168.1.9:99999', { visible: true, on: stage.host('bob').network })
+      const eve = await stage.join('192.168.1.9:4112', { on: stage.host('eve').network })
+      await stage.met([ada, bob, eve])
+      expect((await ada.connect('192.168.1.9:99999')).id).toBe(bob.self.id)
+      const error = await failureOf(ada.connect('192.168.1.9:4112', { timeoutMs: 1_000 }))
+      expect(error).toMatchObject({ attempts: [{ address: '192.168.1.9:4112' }] })
+    }))
+
   test('tells of each address what was tried, how long, and why it failed', () =>
     onStage(async stage => {
       const ada = await stage.join('ada', { discovery: [] })
