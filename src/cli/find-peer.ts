@@ -15,6 +15,7 @@ export async function findPeer(room: Room, nameOrId: string, options: FindPeerOp
   try {
     return await room.connect(nameOrId, options)
   } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message)
     if (!(error instanceof EarshotError) || error.code !== 'unknown-peer') throw error
     const namesakes = room.peers.filter(({ name }) => name === nameOrId)
     if (namesakes.length > 1) throw new UsageError(`${error.message}; use the id of the one you mean`)

@@ -14,6 +14,8 @@ export interface Settings {
   /** Names or patterns; empty: the ranked choice of the library. */
   readonly interfaces: readonly string[]
   readonly secret: string | undefined
+  /** Addresses where peers may be, beside those that are found. */
+  readonly peers: readonly string[]
 }
 
 export const DEFAULT_ROOM = 'lobby'
@@ -27,8 +29,14 @@ export function addSettings(program: Command): void {
     .addOption(new Option('--secret <text>', 'closes the room to those with the same secret').env('EARSHOT_SECRET'))
     .addOption(
       new Option('-i, --interface <name>', 'use only this interface, or those like wl*; may be repeated').argParser(
-        (name: string, previous: readonly string[] = []) => [...previous, name],
+        repeatable,
       ),
+    )
+    .addOption(
+      new Option(
+        '--peer <address>',
+        'a peer of the room, as 192.168.0.2:4112, beside those that are found; may be repeated',
+      ).argParser(repeatable),
     )
     .addOption(
       new Option('-t, --timeout <duration>', 'how long to wait for others, like 500ms, 5s, 2m')
@@ -36,6 +44,10 @@ export function addSettings(program: Command): void {
         .argParser(durationArgument),
     )
     .addOption(new Option('--json', 'one JSON object a line on stdout, nothing else there').default(false))
+}
+
+function repeatable(value: string, previous: readonly string[] = []): readonly string[] {
+  return [...previous, value]
 }
 
 export function readSettings(command: Command): Settings {
@@ -47,6 +59,7 @@ export function readSettings(command: Command): Settings {
     timeoutMs: options['timeout'],
     interfaces: options['interface'] ?? [],
     secret: options['secret'],
+    peers: options['peer'] ?? [],
   }
 }
 

@@ -4,6 +4,7 @@ import { type JoinOptions, join, type Room } from '../index.ts'
 import type { CommandContext } from './command-context.ts'
 import { configFolder } from './config-folder.ts'
 import { UsageError } from './exit-code.ts'
+import { warnOfMissingInterfaces } from './missing-interfaces.ts'
 import { DEFAULT_ROOM } from './settings.ts'
 import { openUserIdentity } from './user-identity.ts'
 
@@ -11,10 +12,12 @@ export type VisitOptions = Pick<JoinOptions, 'visible'>
 
 /** Joins, runs `visit`, and says goodbye whatever happens. The room is the one of the settings. */
 export async function visitRoom(
-  { settings, output, interrupt }: CommandContext,
+  context: CommandContext,
   options: VisitOptions,
   visit: (room: Room) => Promise<void>,
 ): Promise<void> {
+  const { settings, output, interrupt } = context
+  warnOfMissingInterfaces(context)
   const { identity, note, release } = await openUserIdentity(configFolder())
   if (note !== undefined) output.note(note)
   // Leaving at once, with a second Ctrl-C, must not leave the lock behind.
@@ -26,6 +29,7 @@ export async function visitRoom(
       ...(settings.name !== undefined && { name: settings.name }),
       ...(settings.secret !== undefined && { secret: settings.secret }),
       ...(settings.interfaces.length > 0 && { interfaces: { include: settings.interfaces } }),
+      peers: settings.peers,
     })
     try {
       interrupt.signal.throwIfAborted()

@@ -112,6 +112,7 @@ export class Connector {
     const startedAt = this.#clock.now()
     const limits = () => ({ timeoutMs: Math.ceil(Math.max(0, timeoutMs - (this.#clock.now() - startedAt))), signal })
     const plan = await this.#plan(target, limits())
+    if (plan instanceof Peer) return plan
     for (;;) {
       const { timeoutMs: leftMs } = limits()
       if (leftMs === 0) throw new EarshotError('timeout', `'${target}' did not become a peer within ${timeoutMs} ms`)
@@ -120,9 +121,13 @@ export class Connector {
     }
   }
 
-  async #plan(target: string, limits: DialLimits): Promise<DialPlan> {
+  /** How to reach who is meant, or who is meant where that is a peer by now. */
+  async #plan(target: string, limits: DialLimits): Promise<DialPlan | Peer> {
     const address = parseAddress(target)
-    if (!address) return planFor(await this.#sighted(target, limits), true)
+    if (!address) {
+      const found = await this.#found(target, limits)
+      return found instanceof Peer ? found : planFor(found, true)
+    }
     return { targets: await this.#resolve(address, 'argument', limits), expectedId: undefined, isWanted: true }
   }
 
@@ -157,13 +162,16 @@ export class Connector {
   }
 
   /** Gives `fn` a signal that ends it with the room, and with `signal`. */
-  async #whileOpen<T>(signal: AbortSignal | undefined, fn: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async #whileOpen<T>(
+    signal: AbortSignal | undefined,
+    fn: (signal: AbortSignal, end: () => void) => Promise<T>,
+  ): Promise<T> {
     const controller = new AbortController()
     const onAbort = () => controller.abort(signal?.reason)
     this.#open.add(controller)
     signal?.addEventListener('abort', onAbort, { once: true })
     try {
-      return await fn(controller.signal)
+      return await fn(controller.signal, () => controller.abort())
     } finally {
       this.#open.delete(controller)
       signal?.removeEventListener('abort', onAbort)
@@ -236,21 +244,31 @@ export class Connector {
     }
   }
 
-  async #sighted(target: string, options: OnceOptions): Promise<Sighting> {
-    const seen = whoIsMeant([...this.#room.sightings()], target)
-    if (seen.length > 1) {
-      throw new EarshotError('unknown-peer', describeUnknown(target, seen), { hint: 'Use the id of the one you mean.' })
-    }
-    if (seen[0]) return seen[0]
-    try {
-      return await this.#room.nextSighting(sighting => whoIsMeant([sighting], target).length > 0, options)
-    } catch (error) {
-      if (!(error instanceof EarshotError && error.code === 'timeout')) throw error
-      throw new EarshotError('unknown-peer', `nobody called '${target}' was seen within ${options.timeoutMs} ms`, {
-        cause: error,
-        hint: 'The peer must have joined a room of the same service, on the same network, and be visible.',
+  /** Whoever is meant may be seen, or come by another way: at a known address, or as a caller. */
+  async #found(target: string, { timeoutMs, signal }: DialLimits): Promise<Sighting | Peer> {
+    const known = new Map([...this.#room.sightings(), ...this.#room.peers()].map(one => [one.id, one]))
+    const meant = whoIsMeant([...known.values()], target)
+    if (meant.length > 1) {
+      throw new EarshotError('unknown-peer', describeUnknown(target, meant), {
+        hint: 'Use the id of the one you mean.',
       })
     }
+    if (meant[0]) return meant[0]
+    return this.#whileOpen(signal, async (ends, end) => {
+      const accepts = (one: { readonly id: string; readonly name: string }) => whoIsMeant([one], target).length > 0
+      const options = { timeoutMs, signal: ends }
+      try {
+        return await Promise.race([this.#room.nextSighting(accepts, options), this.#room.nextPeer(accepts, options)])
+      } catch (error) {
+        if (!(error instanceof EarshotError && error.code === 'timeout')) throw error
+        throw new EarshotError('unknown-peer', `nobody called '${target}' was seen within ${timeoutMs} ms`, {
+          cause: error,
+          hint: 'The peer must have joined a room of the same service, on the same network, and be visible.',
+        })
+      } finally {
+        end()
+      }
+    })
   }
 }
 

@@ -182,9 +182,21 @@ class Dial<T> {
         hint: 'A firewall may drop the packets, or the machine may be off or asleep.',
       })
     }
-    return new EarshotError('unreachable', `none of the addresses works: ${where}`, {
+    const message =
+      attempts.length === 1 ? attempts[0]!.message : `none of the addresses works: ${where || 'there is none'}`
+    return new EarshotError('unreachable', message, {
       attempts,
-      hint: attempts[0]?.message ?? 'The peer has no address that this machine can reach.',
+      hint: this.#hint(),
     })
+  }
+
+  /** What a user can do, by the first address of which that is known. */
+  #hint(): string {
+    if (this.#targets.length === 0) return 'The peer has no address that this machine can reach.'
+    const hints = this.#attempts.map(({ error }) => (error instanceof EarshotError ? error.hint : undefined))
+    return (
+      hints.find(hint => hint !== undefined) ??
+      'The peer may have ended, or have moved to another address: `attempts` says what happened at each.'
+    )
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type EarshotProcess, earshot, freshRoom } from './earshot-process.ts'
+import { EarshotProcess, earshot, freshFolder, freshRoom, LOOPBACK, MAIN } from './earshot-process.ts'
 
 /** A process that answers `question` by running a program in JavaScript. */
 async function answering(
@@ -65,6 +65,21 @@ test('--all asks everybody, and shows who could not answer', async () => {
   expect(await ask.exitCode).toBe(0)
   expect(ask.stdout.lines.toSorted()).toEqual(['Bob: 1', 'Eve: 2'])
   expect(ask.stderr.text).toMatch(/^Mute: /m)
+})
+
+test.each([
+  ['one peer', ['Bob', 'number']],
+  ['everybody', ['--all', 'number']],
+])('where peers cannot find each other, --peer leads to them: asking %s', async (_, words) => {
+  const room = freshRoom()
+  const bob = earshot(['answer', 'number', '--room', room, '--name', 'Bob', '--json', '--', 'echo', '7'])
+  await bob.stdout.line(/"ready"/)
+  const addresses = bob.stdout.events[0]!['addresses'] as string[]
+  const args = ['ask', ...words, '--room', room, '--interface', 'nope0', ...addresses.flatMap(one => ['--peer', one])]
+  const ask = new EarshotProcess([process.execPath, MAIN, ...args], { XDG_CONFIG_HOME: freshFolder() })
+  expect(await ask.exitCode).toBe(0)
+  expect(ask.stdout.lines).toEqual([words.includes('Bob') ? '7' : 'Bob: 7'])
+  expect(ask.stderr.text).toMatch(new RegExp(`^warning: no interface 'nope0' can be used now; there are .*${LOOPBACK}`))
 })
 
 test('a question that nobody answers fails', async () => {

@@ -19,6 +19,9 @@ test.each([
   [['answer', 'weather'], /missing required argument 'command'/],
   [['ping'], /missing required argument 'name'/],
   [['ping', 'Ada', '--count', '0'], /'0' is not a number from 1 on/],
+  [['ping', '192.168.0.2:99999'], /'192.168.0.2:99999': the port must be 1 to 65535/],
+  [['chat', '--peer', '192.168.0.2'], /'192.168.0.2': the port is missing/],
+  [['--peer', '192.168.0.2:4112'], /--peer needs --room/],
 ] as const)('%j is bad usage', async (args, message) => {
   const process = earshot(args)
   process.endInput()

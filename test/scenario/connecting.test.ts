@@ -94,6 +94,20 @@ describe('connect', () => {
       expect(error).toMatchObject({ attempts: [{ address: '192.168.1.9:4112' }] })
     }))
 
+  test('finds by its name a peer that comes by another way than being seen', () =>
+    onStage(async stage => {
+      await stage.join('bob', { discovery: [], listen: { port: 4112 } })
+      const ada = await stage.join('ada', { discovery: [], peers: ['192.168.1.2:4112'] })
+      expect((await ada.connect('bob')).name).toBe('bob')
+      const startedAt = stage.net.now
+      const eve = await stage.join('eve', { discovery: [] })
+      const connecting = ada.connect('eve')
+      await stage.advance(1_000)
+      await eve.connect(ada.addresses[0]!)
+      expect((await connecting).id).toBe(eve.self.id)
+      expect(stage.net.now - startedAt).toBeLessThan(1_200)
+    }))
+
   test('tells of each address what was tried, how long, and why it failed', () =>
     onStage(async stage => {
       const ada = await stage.join('ada', { discovery: [] })
@@ -101,7 +115,8 @@ describe('connect', () => {
       stage.host('nobody')
 
       const refused = await failureOf(ada.connect('192.168.1.4:4112'))
-      expect(refused).toMatchObject({ code: 'unreachable', hint: expect.any(String) })
+      expect(refused).toMatchObject({ code: 'unreachable', hint: expect.stringMatching(/nobody listens on that port/) })
+      expect(refused.message).toMatch(/cannot connect to 192\.168\.1\.4:4112: ECONNREFUSED/)
       expect(refused['attempts']).toEqual([
         {
           address: '192.168.1.4:4112',
@@ -121,6 +136,7 @@ describe('connect', () => {
 
       const elsewhere = await failureOf(ada.connect('10.9.8.7:4112'))
       expect(elsewhere).toMatchObject({ code: 'unreachable', attempts: [{ address: '10.9.8.7:4112' }] })
+      expect(elsewhere['hint']).not.toContain(elsewhere.message)
 
       const nameless = await failureOf(ada.connect('no-such-host:4112'))
       expect(nameless).toMatchObject({

@@ -31,7 +31,7 @@ export function addAsk(program: Command, run: RunCommand): void {
     .command('ask')
     .description('ask a peer, or everybody, a question')
     .usage('[options] <name> <question> [json]\n       earshot ask --all [options] <question> [json]')
-    .argument('<words...>', 'name or id of the peer (not with --all), the question, and its content as JSON')
+    .argument('<words...>', 'name, id or address of the peer (not with --all), the question, and its content as JSON')
     .option('-a, --all', 'ask everybody in the room', false)
     .addHelpText('after', EXAMPLES)
     .action((words: string[], { all }: { all: boolean }, command: Command) =>

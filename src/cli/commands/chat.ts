@@ -26,6 +26,7 @@ somebody as long as --timeout says (default here: 30s).
 Examples:
   $ earshot chat
   $ earshot chat kitchen --name Ada
+  $ earshot chat --peer 192.168.0.2:4112
   $ make 2>&1 | tail -1 | earshot chat
   $ sleep 60 | earshot chat --json`
 

@@ -28,7 +28,7 @@ export function addPing(program: Command, run: RunCommand): void {
   program
     .command('ping')
     .description('measure round trips to a peer')
-    .argument('<name>', 'name or id of the peer')
+    .argument('<name>', 'name, id or address of the peer')
     .option('-c, --count <number>', 'how many round trips', countArgument, 4)
     .option('--interval <duration>', 'pause between two (default: 1s)', durationArgument)
     .addHelpText('after', EXAMPLES)

@@ -6,6 +6,7 @@ import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { NobodyFoundError, UsageError } from '../exit-code.ts'
 import { LiveView } from '../live-view.ts'
+import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
 import { nearest } from '../nearest.ts'
 import type { Output } from '../output.ts'
 import { Presence, type PresentPeer, presenceEvent } from '../presence.ts'
@@ -61,6 +62,9 @@ function refuseUnknownCommand({ args, parent }: Command): void {
 
 async function who(context: CommandContext, lookMs: number | undefined): Promise<void> {
   const { output, interrupt, settings } = context
+  if (settings.room === undefined && settings.peers.length > 0) {
+    throw new UsageError('--peer needs --room: who is at an address shows only to those who join the room')
+  }
   const isLive = process.stdout.isTTY && !output.json
   const endsAfterMs = lookMs ?? (isLive || output.json ? undefined : DEFAULT_LOOK_MS)
   const { signal, end } = limitTime(interrupt.signal, endsAfterMs)
@@ -90,7 +94,9 @@ function limitTime(signal: AbortSignal, ms: number | undefined): { readonly sign
 }
 
 /** Every room: just what peers announce. */
-async function lookAround({ settings }: CommandContext, board: Board, signal: AbortSignal): Promise<void> {
+async function lookAround(context: CommandContext, board: Board, signal: AbortSignal): Promise<void> {
+  const { settings } = context
+  warnOfMissingInterfaces(context)
   const interfaces = settings.interfaces.length > 0 ? { interfaces: { include: settings.interfaces } } : {}
   for await (const { kind, service, ...sighting } of discover(undefined, { signal, ...interfaces })) {
     const peer = { room: service, ...sighting, path: () => undefined }
