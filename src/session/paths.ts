@@ -186,6 +186,8 @@ export class Paths implements PathHandlers {
 
   /** Sends what waits for this path. */
   #pump(path: Path): void {
+    // What arrived on another path meanwhile is kept no more, and need not be sent here.
+    if (path.isWritable && path.next < this.#log.first) path.startAt(this.#log.first)
     while (path.isWritable && path.next < this.#log.next) path.send(this.#log.at(path.next))
   }
 

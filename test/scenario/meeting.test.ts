@@ -193,7 +193,8 @@ describe('a room', () => {
       await stage.met([ada, bob])
       await stage.advance(30_000)
       expect(log).toEqual(['peer bob'])
-      expect(stage.net.open().filter(({ kind }) => kind === 'tcp connection')).toHaveLength(2)
+      // A path on each, with two ends.
+      expect(stage.net.open().filter(({ kind }) => kind === 'tcp connection')).toHaveLength(4)
     }))
 })
 
