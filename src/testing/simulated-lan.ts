@@ -20,6 +20,8 @@ export interface LanOptions {
   readonly multicast?: boolean
   /** False: broadcast does not pass. @default true */
   readonly broadcast?: boolean
+  /** False: UDP to a single host does not pass, as with a firewall that lets only TCP through. @default true */
+  readonly unicastUdp?: boolean
   /** What each host can send, in bits a second. @default Infinity */
   readonly bitsPerSecond?: number
   /** Give hosts IPv4 addresses, 192.168.N.x in the N-th LAN. @default true */
@@ -43,6 +45,7 @@ export class SimulatedLan implements Link {
   jitterMs: number
   multicast: boolean
   broadcast: boolean
+  unicastUdp: boolean
   bitsPerSecond: number
   #loss = 0
   readonly #number: number
@@ -67,6 +70,7 @@ export class SimulatedLan implements Link {
     this.loss = options.loss ?? 0
     this.multicast = options.multicast ?? true
     this.broadcast = options.broadcast ?? true
+    this.unicastUdp = options.unicastUdp ?? true
     this.bitsPerSecond = options.bitsPerSecond ?? Infinity
     this.#ipv4 = options.ipv4 ?? true
     this.#ipv6 = options.ipv6 ?? 'link-local'
@@ -134,9 +138,9 @@ export class SimulatedLan implements Link {
     for (const to of this.#receivers(packet, from)) this.#carry(packet, from, to, queuedMs)
   }
 
-  #receivers({ destination }: Packet, from: SimulatedInterface): Iterable<SimulatedInterface> {
+  #receivers({ destination, protocol }: Packet, from: SimulatedInterface): Iterable<SimulatedInterface> {
     const owner = this.#byAddress.get(destination.text)
-    if (owner !== undefined) return [owner]
+    if (owner !== undefined) return protocol === 'udp' && !this.unicastUdp ? [] : [owner]
     const passes = isMulticast(destination) ? this.multicast : this.broadcast && from.isBroadcast(destination)
     return passes ? [...this.#members].filter(member => member !== from) : []
   }
