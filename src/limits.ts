@@ -85,6 +85,11 @@ export const CLOSE_TIMEOUT_MS = 1_000
 /** How much of that is for the queues: then the goodbye leaves. */
 export const CLOSE_FLUSH_MS = 800
 
+// Datagrams -----------------------------------------------------------------------------------------------------------
+
+/** Datagrams that wait for the system in one socket; then messages wait where newer ones replace them. */
+export const MAX_UDP_QUEUE_DATAGRAMS = 64
+
 // Multicast DNS and DNS-SD ----------------------------------------------------------------------------------------------
 
 /** RFC 6762 section 17: no multicast DNS packet is longer, IP and UDP headers included. */

@@ -75,14 +75,19 @@ export interface UdpHandlers {
    * an error which ends the socket is followed by `onClose`.
    */
   onError(error: EarshotError): void
+  /** The system has taken what was sent, after `send` returned false. */
+  onDrain?(): void
   /** Exactly once, after `close()` or because the system closed the socket. */
   onClose?(): void
 }
 
 export interface UdpSocket {
   readonly local: SocketAddress
-  /** Sends one datagram; never throws. Failures reach `onError`, loss is silent, as everywhere in UDP. */
-  send(bytes: Uint8Array, remote: SocketAddress): void
+  /**
+   * Sends one datagram; never throws. Failures reach `onError`, loss is silent, as everywhere in UDP. False: so many
+   * wait for the system that who sends a lot should wait for `onDrain`.
+   */
+  send(bytes: Uint8Array, remote: SocketAddress): boolean
   /** Joins a multicast group on `multicastInterface`. Throws an EarshotError where the interface is gone. */
   joinGroup(group: string): void
   /** Idempotent. */

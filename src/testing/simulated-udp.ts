@@ -60,13 +60,15 @@ export class SimulatedUdpSocket implements UdpSocket {
     return this.#options.sharePort
   }
 
-  send(bytes: Uint8Array, remote: SocketAddress): void {
-    if (this.#isClosed) return
+  /** Its queue is never full: the simulated system takes everything at once. */
+  send(bytes: Uint8Array, remote: SocketAddress): boolean {
+    if (this.#isClosed) return true
     const destination = parseIpAddress(remote.address)
     const route = destination && this.#isValid(destination, remote.port) ? this.#route(destination) : 'EINVAL'
     if (bytes.length > MAX_DATAGRAM_BYTES) this.#reportSend('EMSGSIZE', remote)
     else if (typeof route === 'string') this.#reportSend(route, remote)
     else this.#transmit(bytes, destination!, remote.port, route)
+    return true
   }
 
   joinGroup(group: string): void {

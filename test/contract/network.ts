@@ -137,6 +137,23 @@ function udpContract(scope: Scope): void {
     expect(sameBytes(receiver.datagrams[3]!.bytes, pattern(65_507))).toBe(true)
   })
 
+  test('who sends more than the system takes is told, and when it takes more', async () => {
+    const { b } = scope.pair.families[0]!
+    const sender = await scope.udp('a', { address: '0.0.0.0', port: 0, sharePort: false })
+    const receiver = await scope.udp('b', { address: '0.0.0.0', port: 0, sharePort: false })
+    const remote = { address: b, port: receiver.socket.local.port }
+
+    for (let round = 0; round < 3; round++) {
+      const before = sender.drains
+      let takesMore = true
+      for (let i = 0; i < 200 && takesMore; i++) takesMore = sender.socket.send(pattern(8), remote)
+      if (!takesMore) await scope.until(sender, ({ drains }) => drains === before + 1)
+      expect(sender.drains).toBe(before + (takesMore ? 0 : 1))
+    }
+    await scope.until(receiver, ({ datagrams }) => datagrams.length > 0)
+    expect(sender.errors).toEqual([])
+  })
+
   test('a datagram that is too large is reported, and the socket goes on', async () => {
     const { b } = scope.pair.families[0]!
     const sender = await scope.udp('a', { address: '0.0.0.0', port: 0, sharePort: false })

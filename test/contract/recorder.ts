@@ -33,6 +33,7 @@ export class UdpRecorder extends Recorder implements UdpHandlers {
   readonly datagrams: Datagram[] = []
   readonly errors: EarshotError[] = []
   closes = 0
+  drains = 0
 
   onDatagram(bytes: Uint8Array, { address, port }: SocketAddress): void {
     this.datagrams.push({ bytes, remote: { address, port } })
@@ -41,6 +42,11 @@ export class UdpRecorder extends Recorder implements UdpHandlers {
 
   onError(error: EarshotError): void {
     this.errors.push(error)
+    this.changed()
+  }
+
+  onDrain(): void {
+    this.drains++
     this.changed()
   }
 

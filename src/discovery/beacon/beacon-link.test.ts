@@ -48,7 +48,7 @@ describe('a link', () => {
       sockets.push(socket)
       return {
         local: { address: options.address, port: options.port || 40_000 },
-        send: (_: Uint8Array, to: SocketAddress) => void sent.push(to),
+        send: (_: Uint8Array, to: SocketAddress) => sent.push(to) > 0,
         joinGroup: (group: string) => void groups.push(group),
         close: () => {
           socket.isOpen = false

@@ -14,6 +14,7 @@
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram'
 import { isIPv6 } from 'node:net'
 import { EarshotError } from '../../errors.ts'
+import { MAX_UDP_QUEUE_DATAGRAMS } from '../../limits.ts'
 import type { NetworkInterface, SocketAddress, UdpHandlers, UdpOptions, UdpSocket } from '../network.ts'
 import { formatSocketAddress } from '../socket-address.ts'
 import { nodeError, systemCodeOf } from './node-error.ts'
@@ -99,6 +100,9 @@ class NodeUdpSocket implements UdpSocket {
   readonly #handlers: UdpHandlers
   readonly #zone: string | undefined
   readonly #onSent: (error: Error | null) => void
+  /** Datagrams of which the system has not said that it has taken them. */
+  #pending = 0
+  #isFull = false
   #isClosed = false
 
   constructor(socket: Socket, handlers: UdpHandlers, zone: string | undefined) {
@@ -108,7 +112,11 @@ class NodeUdpSocket implements UdpSocket {
     this.#handlers = handlers
     this.#zone = zone
     this.#onSent = error => {
+      this.#pending--
       if (error) this.#report(error, 'cannot send')
+      if (!this.#isFull || this.#pending > 0 || this.#isClosed) return
+      this.#isFull = false
+      handlers.onDrain?.()
     }
     socket.on('message', (bytes: Buffer, remote: RemoteInfo) => {
       if (!this.#isClosed) handlers.onDatagram(bytes, remote)
@@ -120,14 +128,17 @@ class NodeUdpSocket implements UdpSocket {
     })
   }
 
-  send(bytes: Uint8Array, remote: SocketAddress): void {
-    if (this.#isClosed) return
+  send(bytes: Uint8Array, remote: SocketAddress): boolean {
+    if (this.#isClosed) return true
+    this.#pending++
     try {
       this.#socket.send(bytes, remote.port, remote.address, this.#onSent)
     } catch (error) {
       // Port 0 and the like; told as every other failure is, after `send`.
       process.nextTick(this.#onSent, error)
     }
+    this.#isFull ||= this.#pending >= MAX_UDP_QUEUE_DATAGRAMS
+    return !this.#isFull
   }
 
   joinGroup(group: string): void {
