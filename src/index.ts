@@ -60,6 +60,7 @@ export type {
   AskOptions,
   Caller,
   ConnectOptions,
+  Delivery,
   DiscoveryMethod,
   GoneCode,
   InterfaceChoice,
@@ -74,3 +75,4 @@ export type { Peer, PeerStats } from './endpoint/peer.ts'
 export type { ChannelOptions, Room } from './endpoint/room.ts'
 export { type ConnectAttempt, EarshotError, ERROR_CODES, type ErrorCode } from './errors.ts'
 export type { StandardSchemaV1 } from './messaging/standard-schema.ts'
+export type { DatagramStats } from './session/datagram/datagram-flow.ts'

@@ -87,8 +87,44 @@ export const CLOSE_FLUSH_MS = 800
 
 // Datagrams -----------------------------------------------------------------------------------------------------------
 
+/** UDP payload of one datagram: passes every path on which IPv6 works (RFC 8200 section 5), with room for tunnels. */
+export const DATAGRAM_BYTES = 1_200
+/** Longest message of `delivery: 'unreliable'`, encoded: what one datagram carries beside headers and the tag. */
+export const MAX_UNRELIABLE_BYTES = 1_160
+/** Longest value of `delivery: 'latest'`, encoded: 57 datagrams, all of which must arrive. */
+export const MAX_LATEST_BYTES = 65_536
+/** Packet numbers looked back at for replays: what is overtaken by more than this is dropped. */
+export const REPLAY_WINDOW_PACKETS = 2_048
+/** Datagrams of one peer handled per second; what is above is dropped unread. */
+export const MAX_DATAGRAMS_PER_SECOND = 65_536
+/** Datagrams that claim to be of one peer and are forged, per second; above it that peer's are dropped unread. */
+export const MAX_FORGED_DATAGRAMS_PER_SECOND = 1_024
+/** Values of 'latest' that one peer sends in fragments, unfinished; beyond it the one begun first is dropped. */
+export const MAX_PARTIAL_VALUES = 8
+/** Messages of 'unreliable' that wait for one peer; beyond it the oldest is dropped. */
+export const MAX_UNRELIABLE_QUEUE_MESSAGES = 1_024
+/** Their bytes. */
+export const MAX_UNRELIABLE_QUEUE_BYTES = 262_144
 /** Datagrams that wait for the system in one socket; then messages wait where newer ones replace them. */
 export const MAX_UDP_QUEUE_DATAGRAMS = 64
+/** Messages of 'unreliable' and 'latest' that an application has not read; beyond it the oldest is dropped. */
+export const MAX_UNREAD_UNRELIABLE_MESSAGES = 1_024
+/** Their bytes. */
+export const MAX_UNREAD_UNRELIABLE_BYTES = 1_048_576
+/** Challenges of one peer answered per second: honest ones are five at most, and a datagram has room for 580. */
+export const MAX_PATH_RESPONSES_PER_SECOND = 32
+/** How often a path in use is asked whether datagrams still get through. */
+export const PATH_CHALLENGE_MS = 2_000
+/** How soon that is asked again where no answer comes. */
+export const PATH_RETRY_MS = 500
+/** Silence after such a question, after which messages ride the session. */
+export const PATH_ANSWER_TIMEOUT_MS = 3_000
+/** A path that has never answered is asked again after this long, then after twice as long each time, */
+export const PATH_FIRST_RETRY_MS = 200
+/** and at last this seldom. */
+export const PATH_LAST_RETRY_MS = 30_000
+/** The last value of 'latest' also rides the session when no newer one follows it so soon: it must not get lost. */
+export const LATEST_SETTLE_MS = 200
 
 // Multicast DNS and DNS-SD ----------------------------------------------------------------------------------------------
 

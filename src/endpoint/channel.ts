@@ -1,13 +1,15 @@
 /** A named, typed channel of a room: a topic with its own order, listeners, and schema. */
 
 import { EarshotError } from '../errors.ts'
+import { MAX_UNREAD_UNRELIABLE_BYTES, MAX_UNREAD_UNRELIABLE_MESSAGES } from '../limits.ts'
 import { ItemQueue } from '../messaging/item-queue.ts'
 import { ReceiptOutcome } from '../messaging/messenger.ts'
 import { describeIssues, type SchemaResult, type StandardSchemaV1, validate } from '../messaging/standard-schema.ts'
+import { DropOldestQueue } from '../session/datagram/drop-oldest-queue.ts'
 import type { Disposer, Emitter } from './emitter.ts'
 import type { Message } from './events.ts'
 import type { Arrival } from './message-hub.ts'
-import type { SendOptions } from './options.ts'
+import type { Delivery, SendOptions } from './options.ts'
 
 export interface ChannelEvents<Output> {
   message: Message<Output>
@@ -17,7 +19,17 @@ export interface ChannelRoom {
   send(channel: string, data: unknown, options: SendOptions): Promise<void>
   /** Listening begins: what waited for it is delivered now. */
   onListening(): void
+  /** A message that may get lost was, since it was not read in time. */
+  onUnread(message: Message): void
   warn(error: EarshotError): void
+}
+
+export interface ChannelParts<Input, Output> {
+  readonly name: string
+  readonly schema: StandardSchemaV1<Input, Output> | undefined
+  readonly delivery: Delivery
+  readonly room: ChannelRoom
+  readonly emitter: Emitter<ChannelEvents<Output>>
 }
 
 /**
@@ -28,22 +40,22 @@ export interface ChannelRoom {
 export class Channel<Input = unknown, Output = Input> implements AsyncIterable<Message<Output>> {
   readonly name: string
   readonly schema: StandardSchemaV1<Input, Output> | undefined
+  /** How its messages are sent where `send` does not say. */
+  readonly delivery: Delivery
   readonly #room: ChannelRoom
   readonly #emitter: Emitter<ChannelEvents<Output>>
-  readonly #readers = new Set<ItemQueue<Delivery<Output>>>()
+  readonly #readers = new Set<ItemQueue<Unread<Output>>>()
   /** While a schema takes its time, later messages wait behind it: order is kept. */
   #validation: Promise<void> | undefined
+  /** What may get lost and waits behind such a schema. */
+  #lossyBehind: DropOldestQueue<Arrival> | undefined
   #isClosed = false
 
   /** @internal */
-  constructor(
-    name: string,
-    schema: StandardSchemaV1<Input, Output> | undefined,
-    room: ChannelRoom,
-    emitter: Emitter<ChannelEvents<Output>>,
-  ) {
+  constructor({ name, schema, delivery, room, emitter }: ChannelParts<Input, Output>) {
     this.name = name
     this.schema = schema
+    this.delivery = delivery
     this.#room = room
     this.#emitter = emitter
   }
@@ -60,7 +72,8 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
         },
       )
     }
-    return this.#room.send(this.name, data, options)
+    const { delivery } = this
+    return this.#room.send(this.name, data, delivery === 'reliable' ? options : { delivery, ...options })
   }
 
   on(type: 'message', listener: (message: Message<Output>) => void): Disposer {
@@ -74,8 +87,8 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
    * reads are slowed down.
    */
   async *[Symbol.asyncIterator](): AsyncGenerator<Message<Output>, void, undefined> {
-    const reader = new ItemQueue<Delivery<Output>>({
-      onTaken: ({ message, length }) => message.from.messenger.release(length),
+    const reader = new ItemQueue<Unread<Output>>({
+      onTaken: ({ message, length, isLossy }) => isLossy || message.from.messenger.release(length),
     })
     this.#readers.add(reader)
     if (this.#isClosed) reader.end()
@@ -98,7 +111,8 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
   /** @internal */
   deliver(arrival: Arrival): void {
     if (this.#validation) {
-      this.#queueBehind(this.#validation, arrival)
+      if (arrival.isLossy) this.#queueLossyBehind(this.#validation, arrival)
+      else this.#queueBehind(this.#validation, arrival)
       return
     }
     const pending = this.#deliverChecked(arrival)
@@ -123,6 +137,21 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
     this.#waitFor(turn)
   }
 
+  /** What may get lost slows nobody down: newer ones take its place. */
+  #queueLossyBehind(validation: Promise<void>, arrival: Arrival): void {
+    const bounds = { messages: MAX_UNREAD_UNRELIABLE_MESSAGES, bytes: MAX_UNREAD_UNRELIABLE_BYTES }
+    this.#lossyBehind ??= new DropOldestQueue(bounds)
+    const queue = this.#lossyBehind
+    const isWaiting = queue.length > 0
+    for (const { message } of queue.push(arrival, arrival.length)) this.#room.onUnread(message)
+    if (isWaiting) return
+    this.#waitFor(
+      validation.then(async () => {
+        for (let next = queue.shift(); next; next = queue.shift()) await this.#deliverChecked(next)
+      }),
+    )
+  }
+
   #waitFor(pending: Promise<void>): void {
     const done = pending.finally(() => {
       if (this.#validation === done) this.#validation = undefined
@@ -141,9 +170,9 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
       return undefined
     }
     const { messenger } = arrival.message.from
-    messenger.hold(arrival.length)
+    if (!arrival.isLossy) messenger.hold(arrival.length)
     return result.then(judged => {
-      messenger.release(arrival.length)
+      if (!arrival.isLossy) messenger.release(arrival.length)
       this.#judge(arrival, judged)
     })
   }
@@ -164,18 +193,23 @@ export class Channel<Input = unknown, Output = Input> implements AsyncIterable<M
     )
   }
 
-  #hand({ message: { from }, length, receipt }: Arrival, data: Output): void {
+  #hand({ message: { from }, length, receipt, isLossy }: Arrival, data: Output): void {
     const message: Message<Output> = { data, from, channel: this.name }
     this.#emitter.emit('message', message)
     for (const reader of this.#readers) {
-      from.messenger.hold(length)
-      reader.push({ message, length })
+      const unread = { message, length, isLossy }
+      if (isLossy) for (const dropped of reader.pushLossy(unread, length)) this.#room.onUnread(dropped.message)
+      else {
+        from.messenger.hold(length)
+        reader.push(unread)
+      }
     }
     from.messenger.receipt(receipt, ReceiptOutcome.delivered)
   }
 }
 
-interface Delivery<Output> {
+interface Unread<Output> {
   readonly message: Message<Output>
   readonly length: number
+  readonly isLossy: boolean
 }

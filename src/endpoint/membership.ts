@@ -7,6 +7,7 @@ import { Messenger, type MessengerHandlers } from '../messaging/messenger.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { SocketAddress } from '../platform/network.ts'
+import type { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import type { GoodbyeCode } from '../session/frame.ts'
 import type { Hello } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
@@ -14,6 +15,7 @@ import { Session, type SessionConnection, type SessionEnd } from '../session/ses
 import { parseJson } from './json.ts'
 import type { GoneCode, PeerState } from './options.ts'
 import { Peer, type PeerRoom } from './peer.ts'
+import { PeerUdp } from './peer-udp.ts'
 import type { GreetedConnection } from './reception.ts'
 
 const TICK_MS = 1_000
@@ -39,8 +41,18 @@ export interface MembershipEvents {
   onPath(peer: Peer): void
   /** The machine has slept: nobody knows what became of the connections. */
   onWake(): void
-  onMessage(peer: Peer, channel: string, data: unknown, length: number, receipt: number): void
+  /** `isLossy`: of 'unreliable' or 'latest'. */
+  onMessage(peer: Peer, channel: string, data: unknown, length: number, receipt: number, isLossy: boolean): void
   answerer(name: string): AnswerFunction<Peer> | undefined
+}
+
+export interface MembershipParts {
+  readonly clock: Clock
+  readonly deadlines: Deadlines
+  readonly room: PeerRoom
+  readonly sockets: DatagramSockets
+  readonly options: MembershipOptions
+  readonly events: MembershipEvents
 }
 
 export class Membership {
@@ -48,6 +60,7 @@ export class Membership {
   readonly #deadlines: Deadlines
   readonly #room: PeerRoom
   readonly #options: MembershipOptions
+  readonly #sockets: DatagramSockets
   readonly #events: MembershipEvents
   readonly #budget = new ReassemblyBudget()
   readonly #answering = new AnsweringBudget()
@@ -59,16 +72,11 @@ export class Membership {
   /** How far the wall clock was ahead of the other one when the ticker was set. */
   #wallAhead = 0
 
-  constructor(
-    clock: Clock,
-    deadlines: Deadlines,
-    room: PeerRoom,
-    options: MembershipOptions,
-    events: MembershipEvents,
-  ) {
+  constructor({ clock, deadlines, room, sockets, options, events }: MembershipParts) {
     this.#clock = clock
     this.#deadlines = deadlines
     this.#room = room
+    this.#sockets = sockets
     this.#options = options
     this.#events = events
   }
@@ -143,6 +151,7 @@ export class Membership {
       peer,
       this.#deadlines,
       this.#handlers(peer, greeted.connection),
+      new PeerUdp(this.#clock, this.#sockets, peer, greeted.connection.datagramKeys!),
     )
     this.#peers.set(remoteId, peer)
     this.#tickIn(FIRST_TICK_MS)
@@ -152,6 +161,7 @@ export class Membership {
 
   #join(peer: Peer, greeted: GreetedConnection, receivedByPeer: number): void {
     peer.port = greeted.remote.port
+    peer.udpPort = greeted.remote.udpPort
     peer.messenger.session.join(this.#sessionConnection(greeted), receivedByPeer)
     this.#tickIn(FIRST_TICK_MS)
   }
@@ -165,7 +175,10 @@ export class Membership {
     const events = this.#events
     return {
       onMessage: (channel, data, length, receipt) => {
-        if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, receipt)
+        if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, receipt, false)
+      },
+      onLossyMessage: (channel, data, length) => {
+        if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, 0, true)
       },
       answerer: name => (peer.state === 'gone' ? undefined : events.answerer(name)),
       answering: this.#answering.share(peer.id, remote.address),

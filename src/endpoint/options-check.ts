@@ -18,7 +18,16 @@ import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { addressFault, parseAddress } from './address.ts'
 import type { RoomEvents } from './events.ts'
-import type { Admit, AskOptions, DiscoveryMethod, InterfaceChoice, JoinOptions, Json, SendOptions } from './options.ts'
+import type {
+  Admit,
+  AskOptions,
+  Delivery,
+  DiscoveryMethod,
+  InterfaceChoice,
+  JoinOptions,
+  Json,
+  SendOptions,
+} from './options.ts'
 
 const DEFAULT_ASK_TIMEOUT_MS = 2_000
 /** A record, so that none can be missing. */
@@ -32,6 +41,7 @@ const EVENT_TYPES: Readonly<Record<keyof RoomEvents, true>> = {
   found: true,
   lost: true,
 }
+const DELIVERIES: readonly Delivery[] = ['reliable', 'latest', 'unreliable']
 const DISCOVERY_METHODS: readonly DiscoveryMethod[] = ['mdns', 'beacon']
 
 /** What `join` works with. */
@@ -188,11 +198,17 @@ export function checkText(field: string, text: string, maxBytes: number): string
   return text
 }
 
-export function checkSendOptions({ delivery, signal }: SendOptions): void {
-  if (delivery !== undefined && delivery !== 'reliable') {
-    throw new RangeError(`delivery must be 'reliable', not ${show(delivery)}`)
+export function checkSendOptions({ delivery = 'reliable', receipt, signal }: SendOptions): void {
+  checkDelivery(delivery)
+  if (receipt && delivery !== 'reliable') {
+    throw new RangeError(`receipt goes with delivery 'reliable' only, not with ${show(delivery)}`)
   }
   checkSignal(signal)
+}
+
+export function checkDelivery(delivery: Delivery): Delivery {
+  if (DELIVERIES.includes(delivery)) return delivery
+  throw new RangeError(`delivery must be ${DELIVERIES.map(show).join(', ')}, not ${show(delivery)}`)
 }
 
 export function checkSignal(signal: AbortSignal | undefined): AbortSignal | undefined {

@@ -104,14 +104,19 @@ export interface Admission {
 
 export type Admit = (caller: Caller) => Admission | Promise<Admission>
 
-export type Delivery = 'reliable'
+/**
+ * `'reliable'`: exactly once and in order. `'unreliable'`: one datagram each, at most 1,160 bytes encoded, which may get
+ * lost, or overtake another. `'latest'`: at most 64 KiB; a newer value of the same channel takes the place of those
+ * before it, an older one is never handed over after it, and the last one arrives.
+ */
+export type Delivery = 'reliable' | 'latest' | 'unreliable'
 
 export interface SendOptions {
   /** One peer, several, or everybody. @default everybody in the room */
   readonly to?: PeerRef | readonly PeerRef[]
-  /** @default 'reliable': exactly once, in order */
+  /** @default 'reliable', or what the channel was made with */
   readonly delivery?: Delivery
-  /** Wait until every receiving application has it. @default false */
+  /** Wait until every receiving application has it. For 'reliable' only. @default false */
   readonly receipt?: boolean
   readonly signal?: AbortSignal
 }

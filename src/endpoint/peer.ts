@@ -2,8 +2,9 @@
 
 import { EarshotError } from '../errors.ts'
 import { MAX_REASON_BYTES } from '../limits.ts'
-import type { Messenger } from '../messaging/messenger.ts'
+import type { LossyDelivery, Messenger } from '../messaging/messenger.ts'
 import { encodeValue } from '../messaging/value.ts'
+import type { DatagramStats } from '../session/datagram/datagram-flow.ts'
 import type { Hello } from '../session/hello.ts'
 import type { AskOptions, Json, PeerPath, PeerState, SendOptions } from './options.ts'
 import { askLimits, checkDuration, checkText } from './options-check.ts'
@@ -18,12 +19,16 @@ export interface PeerStats {
   readonly rttMs: number | undefined
   /** How long the peer has been connected, in milliseconds. */
   readonly connectedMs: number
+  /** Of messages with delivery 'unreliable' and 'latest'. */
+  readonly datagrams: DatagramStats
 }
 
 export interface PeerRoom {
   send(data: unknown, options: SendOptions): Promise<void>
   /** The same to one peer, without options: the hot path. */
   sendTo(peer: Peer, data: unknown): Promise<void>
+  /** The same with a delivery that may lose it. */
+  sendLossyTo(peer: Peer, data: unknown, delivery: LossyDelivery): Promise<void>
   kick(peer: Peer, reason: string, banMs: number): Promise<void>
   path(peer: Peer): PeerPath
   now(): number
@@ -44,6 +49,8 @@ export class Peer {
   /** @internal */ readonly since: number
   /** @internal The TCP port on which the peer listens, 0 for none. */
   port: number
+  /** @internal The UDP port at which the peer takes datagrams, 0 for none. */
+  udpPort: number
   /** @internal */ messenger!: Messenger<Peer>
 
   /** @internal */
@@ -54,6 +61,7 @@ export class Peer {
     this.hello = parsed.hello
     this.instance = remote.instance
     this.port = remote.port
+    this.udpPort = remote.udpPort
     this.since = room.now()
     this.#room = room
   }
@@ -77,13 +85,19 @@ export class Peer {
   }
 
   stats(): PeerStats {
-    const { queuedBytes, unacknowledgedBytes, rttMs } = this.messenger.session
-    return { queuedBytes, unacknowledgedBytes, rttMs, connectedMs: this.#room.now() - this.since }
+    const { session, datagrams } = this.messenger
+    const { queuedBytes, unacknowledgedBytes, rttMs } = session
+    const connectedMs = this.#room.now() - this.since
+    return { queuedBytes, unacknowledgedBytes, rttMs, connectedMs, datagrams: datagrams.stats }
   }
 
   /** Sends to this peer alone: see `room.send`. */
   send(data: unknown, options?: Omit<SendOptions, 'to'>): Promise<void> {
-    return options ? this.#room.send(data, { ...options, to: this }) : this.#room.sendTo(this, data)
+    if (!options) return this.#room.sendTo(this, data)
+    const { delivery, receipt, signal } = options
+    const isLossy = delivery === 'unreliable' || delivery === 'latest'
+    if (isLossy && !receipt && !signal) return this.#room.sendLossyTo(this, data, delivery)
+    return this.#room.send(data, { ...options, to: this })
   }
 
   /** Asks this peer: see `room.ask`. */

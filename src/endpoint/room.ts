@@ -12,8 +12,9 @@ import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { StandardSchemaV1 } from '../messaging/standard-schema.ts'
-import type { SocketAddress, TcpConnection, TcpListener } from '../platform/network.ts'
+import type { TcpConnection, TcpListener } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
+import { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import { HandshakeParty } from '../session/handshake-party.ts'
 import { deriveSecretKey } from '../session/handshake-secret.ts'
 import { type Hello, INSTANCE_BYTES, type SessionOffer } from '../session/hello.ts'
@@ -32,6 +33,7 @@ import { MessageHub } from './message-hub.ts'
 import type {
   AskOptions,
   ConnectOptions,
+  Delivery,
   GoneCode,
   Json,
   PeerPath,
@@ -41,11 +43,11 @@ import type {
 } from './options.ts'
 import {
   askLimits,
+  checkDelivery,
   checkDuration,
   checkEventType,
   checkJson,
   checkLabel,
-  checkSendOptions,
   checkSignal,
   checkVisible,
   type RoomOptions,
@@ -70,8 +72,8 @@ type AnyChannel = Channel<any, any>
 export interface ChannelOptions<Input, Output> {
   /** Any Standard Schema (Zod, Valibot, ArkType, …), checked where messages are sent and where they arrive. */
   readonly schema?: StandardSchemaV1<Input, Output>
-  /** @default 'reliable' */
-  readonly delivery?: 'reliable'
+  /** How its messages are sent where `send` does not say. @default 'reliable' */
+  readonly delivery?: Delivery
 }
 
 export class Room implements AsyncDisposable {
@@ -88,6 +90,7 @@ export class Room implements AsyncDisposable {
   readonly #deadlines: Deadlines
   readonly #emitter: Emitter<RoomEvents>
   readonly #hub: MessageHub
+  readonly #sockets = new DatagramSockets()
   readonly #addresses: OwnAddresses
   readonly #admission: Admission
   readonly #membership: Membership
@@ -150,20 +153,26 @@ export class Room implements AsyncDisposable {
       onWarning: (error: EarshotError) => this.#warn(error),
     }
     this.#admission = new Admission(clock, room, options)
-    const membershipOptions = {
-      selfId,
-      awayTimeoutMs: options.awayTimeoutMs,
-      rank: (local: SocketAddress) => this.#addresses.rankOf(local.address),
-    }
-    this.#membership = new Membership(clock, this.#deadlines, this.#peerRoom(), membershipOptions, {
-      onPeer: peer => this.#onPeer(peer),
-      onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
-      // Whoever leaves has stopped listening: nothing is told from then on.
-      onState: (peer, state, was) => this.#leaving || this.#onState(peer, state, was),
-      onPath: peer => this.#leaving || this.#emitter.emit('path', { peer, path: this.#path(peer) }),
-      onWake: () => this.#onNetworkChange(),
-      onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
-      answerer: name => this.#answers.get(name),
+    this.#membership = new Membership({
+      clock,
+      deadlines: this.#deadlines,
+      room: this.#peerRoom(),
+      sockets: this.#sockets,
+      options: {
+        selfId,
+        awayTimeoutMs: options.awayTimeoutMs,
+        rank: local => this.#addresses.rankOf(local.address),
+      },
+      events: {
+        onPeer: peer => this.#onPeer(peer),
+        onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
+        // Whoever leaves has stopped listening: nothing is told from then on.
+        onState: (peer, state, was) => this.#leaving || this.#onState(peer, state, was),
+        onPath: peer => this.#leaving || this.#emitter.emit('path', { peer, path: this.#path(peer) }),
+        onWake: () => this.#onNetworkChange(),
+        onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
+        answerer: name => this.#answers.get(name),
+      },
     })
     const party = new HandshakeParty({ identity, service, psk, random })
     this.#reception = new Reception(clock, party, this.#admission, {
@@ -265,22 +274,24 @@ export class Room implements AsyncDisposable {
   /** A named channel with its own order, listeners and, where given, schema. */
   channel<Input = unknown, Output = Input>(
     name: string,
-    { schema, delivery }: ChannelOptions<Input, Output> = {},
+    { schema, delivery = 'reliable' }: ChannelOptions<Input, Output> = {},
   ): Channel<Input, Output> {
     checkLabel('the name of the channel', name)
-    checkSendOptions({ ...(delivery && { delivery }) })
-    const known = this.#channels.get(name)?.find(other => other.schema === schema)
+    checkDelivery(delivery)
+    const known = this.#channels.get(name)?.find(other => other.schema === schema && other.delivery === delivery)
     if (known) return known as Channel<Input, Output>
-    const channel: Channel<Input, Output> = new Channel(
+    const channel = new Channel<Input, Output>({
       name,
       schema,
-      {
+      delivery,
+      room: {
         send: (label, data, options) => this.#sender.send(label, data, options),
         onListening: () => this.#hub.onListening(),
+        onUnread: message => this.#hub.onUnread(message),
         warn: error => this.#warn(error),
       },
-      new Emitter(this.#platform.clock, () => []),
-    )
+      emitter: new Emitter(this.#platform.clock, () => []),
+    })
     this.#hub.addConsumer(name, channel)
     this.#channels.set(name, [...(this.#channels.get(name) ?? []), channel as AnyChannel])
     return channel
@@ -386,6 +397,7 @@ export class Room implements AsyncDisposable {
   async #start(): Promise<void> {
     const { listen, signal, peers } = this.#options
     this.#listener = await this.#platform.network.listenTcp(listen, tcp => this.#onConnection(tcp))
+    await this.#sockets.open(this.#platform.network, this.#listener.local)
     this.#reception.prepare()
     this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onNetworkChange())
     this.#discovery = this.#newDiscovery()
@@ -425,6 +437,7 @@ export class Room implements AsyncDisposable {
     try {
       await Promise.all([this.#membership.close(manner), this.#discovery?.close(), this.#listener?.close()])
     } finally {
+      this.#sockets.close()
       this.#deadlines.close()
       for (const channel of [...this.#channels.values()].flat()) channel.close()
       this.#emitter.close(leftError())
@@ -513,6 +526,7 @@ export class Room implements AsyncDisposable {
     return {
       send: (data, options) => this.#sender.send('', data, options),
       sendTo: (peer, data) => this.#sender.sendTo(peer, data),
+      sendLossyTo: (peer, data, delivery) => this.#sender.sendLossyTo(peer, data, delivery),
       path: peer => this.#path(peer),
       now: () => this.#platform.clock.now(),
       kick: (peer, reason, banMs) => {
@@ -532,6 +546,7 @@ export class Room implements AsyncDisposable {
       name: this.self.name,
       info: this.#info,
       hello: this.#options.hello,
+      udpPort: this.#sockets.port,
     }
   }
 

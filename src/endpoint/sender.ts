@@ -3,6 +3,7 @@
 import { EarshotError } from '../errors.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { withinLimits } from '../messaging/limited.ts'
+import { checkLossySize, type LossyDelivery } from '../messaging/messenger.ts'
 import { encodeValue } from '../messaging/value.ts'
 import type { PeerRef, SendOptions } from './options.ts'
 import { checkSendOptions } from './options-check.ts'
@@ -34,9 +35,16 @@ export class Sender {
       checkSendOptions(options)
       options.signal?.throwIfAborted()
       const value = encodeValue(data)
+      const { delivery } = options
+      const lossy = delivery === 'latest' || delivery === 'unreliable' ? delivery : undefined
+      if (lossy) checkLossySize(value, lossy)
       for (const peer of options.to === undefined ? this.#room.everybody() : this.#room.targets(options.to)) {
         if (peer.state === 'gone') throw goneError(peer)
         const { messenger } = peer
+        if (lossy) {
+          messenger.sendLossy(channel, value, lossy)
+          continue
+        }
         const accepted = options.receipt ? messenger.sendWithReceipt(channel, value) : messenger.send(channel, value)
         if (accepted) waiting.push(options.to === undefined ? this.#unlessGone(accepted, peer) : accepted)
       }
@@ -58,6 +66,20 @@ export class Sender {
       const value = encodeValue(data)
       if (peer.state === 'gone') throw goneError(peer)
       return peer.messenger.send('', value) ?? SENT
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** The same with a delivery that may lose it. */
+  sendLossyTo(peer: Peer, data: unknown, delivery: LossyDelivery): Promise<void> {
+    try {
+      if (!this.#room.isOpen()) throw leftError()
+      const value = encodeValue(data)
+      checkLossySize(value, delivery)
+      if (peer.state === 'gone') throw goneError(peer)
+      peer.messenger.sendLossy('', value, delivery)
+      return SENT
     } catch (error) {
       return Promise.reject(error)
     }

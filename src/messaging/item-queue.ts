@@ -3,10 +3,15 @@
  * leaves the loop early ends the queue, which `onReturn` hears.
  */
 
+import { MAX_UNREAD_UNRELIABLE_BYTES, MAX_UNREAD_UNRELIABLE_MESSAGES } from '../limits.ts'
+import { DropOldestQueue } from '../session/datagram/drop-oldest-queue.ts'
 import { Fifo } from '../wire/fifo.ts'
 
 export class ItemQueue<T> implements AsyncIterableIterator<T> {
   readonly #items = new Fifo<T>()
+  /** Those which need not be read. */
+  #lossy: DropOldestQueue<T> | undefined
+  #isLossyNext = false
   readonly #onTaken: ((item: T) => void) | undefined
   readonly #onReturn: (() => void) | undefined
   readonly #readers: { resolve: (result: IteratorResult<T>) => void; reject: (error: unknown) => void }[] = []
@@ -19,18 +24,30 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
   }
 
   get length(): number {
-    return this.#items.length
+    return this.#items.length + (this.#lossy?.length ?? 0)
   }
 
   push(item: T): void {
-    if (this.#ended) return
+    if (!this.#ended && !this.#hand(item)) this.#items.push(item)
+  }
+
+  /** Pushes an item that need not be read: where too many wait, the oldest of these are dropped, and returned. */
+  pushLossy(item: T, bytes: number): T[] {
+    if (this.#ended || this.#hand(item)) return []
+    this.#lossy ??= new DropOldestQueue({
+      messages: MAX_UNREAD_UNRELIABLE_MESSAGES,
+      bytes: MAX_UNREAD_UNRELIABLE_BYTES,
+    })
+    return this.#lossy.push(item, bytes)
+  }
+
+  /** False where nobody waits. */
+  #hand(item: T): boolean {
     const reader = this.#readers.shift()
-    if (!reader) {
-      this.#items.push(item)
-      return
-    }
+    if (!reader) return false
     this.#onTaken?.(item)
     reader.resolve({ done: false, value: item })
+    return true
   }
 
   /** No more items will come; the reader gets those which wait, then the error if there is one. */
@@ -47,8 +64,8 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
   }
 
   next(): Promise<IteratorResult<T>> {
-    if (this.#items.length > 0) {
-      const value = this.#items.shift()!
+    if (this.length > 0) {
+      const value = this.#shift()
       this.#onTaken?.(value)
       return Promise.resolve({ done: false, value })
     }
@@ -61,8 +78,16 @@ export class ItemQueue<T> implements AsyncIterableIterator<T> {
     return new Promise((resolve, reject) => this.#readers.push({ resolve, reject }))
   }
 
+  /** The two kinds take turns: a flood of one does not hold up the other. */
+  #shift(): T {
+    const isLossy =
+      this.#lossy !== undefined && this.#lossy.length > 0 && (this.#isLossyNext || this.#items.length === 0)
+    this.#isLossyNext = !isLossy
+    return isLossy ? this.#lossy!.shift()! : this.#items.shift()!
+  }
+
   return(): Promise<IteratorResult<T>> {
-    const unread = this.#items.drain()
+    const unread = [...this.#items.drain(), ...(this.#lossy?.drain() ?? [])]
     for (const item of unread) this.#onTaken?.(item)
     const wasEnded = this.#ended
     this.#end = undefined

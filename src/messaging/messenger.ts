@@ -1,7 +1,8 @@
 /** Messages, receipts, questions and answers with one peer: what the payload frames of its session mean. */
 
 import { EarshotError, protocolViolation } from '../errors.ts'
-import { MAX_REASON_BYTES } from '../limits.ts'
+import { MAX_LATEST_BYTES, MAX_REASON_BYTES, MAX_UNRELIABLE_BYTES } from '../limits.ts'
+import { DatagramFlow, type FlowNetwork, type FlowSession } from '../session/datagram/datagram-flow.ts'
 import { MESSAGE_POOL, Payload } from '../session/frame.ts'
 import type { Presence, Session, SessionEnd, SessionHandlers } from '../session/session.ts'
 import type { AnsweringShare } from './answering-budget.ts'
@@ -17,6 +18,8 @@ export const ReceiptOutcome = { delivered: 0, dropped: 1, invalid: 2 } as const
 export interface MessengerHandlers<From> {
   /** `length` is what the message costs of the sender's credit; `receipt` is 0 where none is wanted. */
   onMessage(channel: string, data: unknown, length: number, receipt: number): void
+  /** A message of 'unreliable' or 'latest': it costs no credit, and what is not read may be dropped. */
+  onLossyMessage(channel: string, data: unknown, length: number): void
   answerer(name: string): AnswerFunction<From> | undefined
   /** What the answering functions of this peer's questions hold. */
   readonly answering: AnsweringShare
@@ -28,11 +31,15 @@ export interface MessengerHandlers<From> {
   onClosed(end: SessionEnd): void
 }
 
+/** How a message is delivered that may get lost. */
+export type LossyDelivery = 'latest' | 'unreliable'
+
 const KIND_BITS = 0x03
 const reasonDecoder = new TextDecoder()
 
-export class Messenger<From> implements SessionHandlers {
+export class Messenger<From> implements SessionHandlers, FlowSession {
   readonly session: Session
+  readonly #flow: DatagramFlow
   readonly #handlers: MessengerHandlers<From>
   readonly #deadlines: Deadlines
   readonly #asked: AskedQuestions
@@ -46,10 +53,12 @@ export class Messenger<From> implements SessionHandlers {
     from: From,
     deadlines: Deadlines,
     handlers: MessengerHandlers<From>,
+    network: FlowNetwork,
   ) {
     this.#handlers = handlers
     this.#deadlines = deadlines
     this.session = open(this)
+    this.#flow = new DatagramFlow(network, this)
     this.#asked = new AskedQuestions(this.session, deadlines)
     this.#received = new ReceivedQuestions(this.session, from, handlers.answering)
   }
@@ -72,6 +81,18 @@ export class Messenger<From> implements SessionHandlers {
         reject(error)
       })
     })
+  }
+
+  /** Sends a message that may get lost: see `checkLossySize`. Throws `closed` after the end of the session. */
+  sendLossy(channel: string, { kind, bytes }: EncodedValue, delivery: LossyDelivery): void {
+    if (!this.session.isOpen) throw new EarshotError('closed', 'the session has ended')
+    const label = this.session.label(channel)
+    if (delivery === 'latest') this.#flow.sendLatest(label, kind, bytes)
+    else this.#flow.sendUnreliable(label, kind, bytes)
+  }
+
+  get datagrams(): DatagramFlow {
+    return this.#flow
   }
 
   ask(name: string, question: EncodedValue, limits: AskLimits): Promise<unknown> {
@@ -126,6 +147,9 @@ export class Messenger<From> implements SessionHandlers {
       case Payload.answerError:
         this.#asked.onError(a, b, decodeReason(body))
         return
+      case Payload.unreliable:
+        this.#flow.onCarried(a, b, kind, body)
+        return
       default:
         throw protocolViolation(`a payload frame of unknown type ${type}`)
     }
@@ -159,16 +183,51 @@ export class Messenger<From> implements SessionHandlers {
     this.#handlers.onInfo(info)
   }
 
+  onSpare(): void {
+    this.#flow?.onSessionReady()
+  }
+
+  // What the datagrams tell and ask -----------------------------------------------------------------------------------
+
+  get labelCount(): number {
+    return this.session.labelCount
+  }
+
+  carry(type: number, label: number, sequence: number, body: Uint8Array): boolean {
+    return this.session.sendNow(type, label, sequence, body)
+  }
+
+  onViolation(error: EarshotError): void {
+    this.session.abort(error)
+  }
+
+  onLossyMessage(label: number, kind: number, body: Uint8Array): void {
+    this.#handlers.onLossyMessage(this.session.labelName(label), decodeValue(kind, body), body.length)
+  }
+
   onClosed(end: SessionEnd): void {
     const error =
       end.error ??
       new EarshotError('closed', `the peer is gone: ${end.code}`, end.reason === '' ? {} : { reason: end.reason })
+    this.#flow.close()
     this.#asked.close(error)
     this.#received.close(error)
     for (const { reject } of this.#receipts?.values() ?? []) reject(error)
     this.#receipts = undefined
     this.#handlers.onClosed(end)
   }
+}
+
+/** Throws `too-large` for what does not go in that way, whether by datagrams or on the session. */
+export function checkLossySize({ bytes: { length } }: EncodedValue, delivery: LossyDelivery): void {
+  const limit = delivery === 'latest' ? MAX_LATEST_BYTES : MAX_UNRELIABLE_BYTES
+  if (length <= limit) return
+  throw new EarshotError('too-large', `this is ${length} bytes, at most ${limit} go with delivery '${delivery}'`, {
+    hint:
+      length <= MAX_LATEST_BYTES
+        ? "Send it with delivery 'latest' or 'reliable', or make it smaller."
+        : "Send it with delivery 'reliable', or make it smaller.",
+  })
 }
 
 function decodeReason(body: Uint8Array): string {

@@ -42,6 +42,7 @@ const ADA = {
   name: 'Ada',
   info: '{"team":"red"}',
   hello: '{"level":3}',
+  udpPort: 4_112,
 }
 
 describe('version 1 on the wire (test/vectors/frames-v1.json)', () => {
@@ -96,6 +97,7 @@ describe('version 1 on the wire (test/vectors/frames-v1.json)', () => {
     ['message of text', session => session.send(0, Payload.message | 1, 0, 0, utf8('hi'))],
     ['message of JSON', session => session.send(1, Payload.message | 2, 1, 7, utf8('{"a":1}'))],
     ['message of CBOR', session => session.send(1, Payload.message | 3, 1, 64, Uint8Array.of(0xf7))],
+    ['unreliable message', session => void session.sendNow(Payload.unreliable | 2, 1, 0, utf8('{"a":1}'))],
     ['question', session => session.send(-1, Payload.question | 2, 16_384, 2, utf8('[1,2]'))],
     ['answer', session => session.send(-1, Payload.answer | 2, 16_384, 0, utf8('3'))],
     ['answer item', session => session.send(-1, Payload.answerItem | 1, 5, 0, utf8('first'))],
@@ -158,6 +160,7 @@ describe('version 1 on the wire (test/vectors/frames-v1.json)', () => {
       [0x11, 0, 0, 2],
       [0x12, 1, 7, 7],
       [0x13, 1, 64, 1],
+      [0x36, 1, 0, 7],
       [0x16, 16_384, 2, 5],
       [0x1a, 16_384, 0, 1],
       [0x1d, 5, 0, 5],

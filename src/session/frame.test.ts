@@ -125,10 +125,11 @@ describe('a payload frame', () => {
     )
   })
 
-  test('of a message uses the credit of messages, any other that of calls', () => {
-    const { message, ...calls } = Payload
+  test('of a message, reliable or not, uses the credit of messages, any other that of calls', () => {
+    const { message, unreliable, ...calls } = Payload
     for (let kind = 0; kind < 4; kind++) {
       expect(poolOf(message | kind)).toBe(MESSAGE_POOL)
+      expect(poolOf(unreliable | kind)).toBe(MESSAGE_POOL)
       for (const type of Object.values(calls)) expect(poolOf(type | kind)).toBe(CALL_POOL)
     }
   })

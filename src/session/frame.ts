@@ -36,10 +36,21 @@ export const Payload = {
   answerItem: 0x1c,
   answerEnd: 0x20,
   answerError: 0x24,
+  /** 'unreliable' and 'latest' where datagrams do not get through (session/datagram). */
+  unreliable: 0x34,
 } as const
 
 export const FIRST_PAYLOAD_TYPE = 0x10
 export const LAST_PAYLOAD_TYPE = 0x27
+
+/** Whether a frame of this type has the one layout of payload frames. */
+export function isPayload(type: number): boolean {
+  return (type >= FIRST_PAYLOAD_TYPE && type <= LAST_PAYLOAD_TYPE) || isUnreliable(type)
+}
+
+function isUnreliable(type: number): boolean {
+  return (type & ~0x03) === Payload.unreliable
+}
 
 /** The two credits of a session: a flood of messages must not hold up questions and answers. */
 export type Pool = 0 | 1
@@ -48,7 +59,7 @@ export const CALL_POOL: Pool = 1
 
 /** Which credit a payload frame of this type uses. */
 export function poolOf(type: number): Pool {
-  return type < Payload.question ? MESSAGE_POOL : CALL_POOL
+  return type < Payload.question || isUnreliable(type) ? MESSAGE_POOL : CALL_POOL
 }
 
 export function payloadLength(a: number, b: number, bodyLength: number): number {

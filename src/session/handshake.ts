@@ -14,6 +14,7 @@ import { EarshotError, protocolViolation } from '../errors.ts'
 import { formatPeerId } from '../identity/peer-id.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
+import { DATAGRAM_KEYS_BYTES, DATAGRAM_KEYS_LABEL, DatagramKeys } from './datagram/datagram-keys.ts'
 import { alertError, alertFor, encodeAlert, refusal } from './handshake-alert.ts'
 import { encodeFrame, HandshakeReader } from './handshake-frame.ts'
 import type { HandshakeParty } from './handshake-party.ts'
@@ -34,6 +35,8 @@ export interface SecureChannel {
   readonly opener: RecordOpener
   /** 32 bytes that name this connection on both sides, and no other connection ever (Noise section 11.2). */
   readonly handshakeHash: Uint8Array
+  /** For the datagrams of the session that this connection begins. */
+  readonly datagramKeys: DatagramKeys
 }
 
 /** What `push` leads to. `send` must leave before anything else is done with the connection. */
@@ -252,6 +255,7 @@ function secureChannel(
     sealer: new RecordSealer(sending),
     opener: new RecordOpener(receiving),
     handshakeHash: noise.handshakeHash,
+    datagramKeys: new DatagramKeys(noise.derive(DATAGRAM_KEYS_LABEL, DATAGRAM_KEYS_BYTES), noise.role),
   }
 }
 

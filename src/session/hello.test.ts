@@ -16,6 +16,7 @@ const ADA: Hello = {
   name: 'Ada',
   info: '{"team":"red"}',
   hello: '{"level":3}',
+  udpPort: 4_113,
 }
 
 const decoded = (frame: Uint8Array) => decodeHello(new ByteReader(frame, 1))
@@ -35,6 +36,7 @@ const anyHello: fc.Arbitrary<Hello> = fc.record({
   name: text(15).filter(name => name !== ''),
   info: text(40),
   hello: text(200),
+  udpPort: fc.nat(65_535),
 })
 
 test('a hello arrives as it was sent, and no cut-off one is taken', () => {

@@ -32,6 +32,8 @@ export interface Hello {
   readonly info: string
   /** JSON text, or empty for none. */
   readonly hello: string
+  /** The UDP port at which the sender takes datagrams, 0 for none. */
+  readonly udpPort: number
 }
 
 /** Bit 0 is not used. */
@@ -46,6 +48,7 @@ export function encodeHello(hello: Hello): Uint8Array {
     .prefixedUtf8(hello.name)
     .prefixedUtf8(hello.info)
     .prefixedUtf8(hello.hello)
+    .varint(hello.udpPort)
   if (session) writer.append(session.id).varint(session.received)
   const content = writer.finish()
   return new ByteWriter(content.length + 8).uint8(Frame.hello).prefixed(content).finish()
@@ -56,16 +59,23 @@ export function decodeHello(outer: ByteReader): Hello {
   const reader = new ByteReader(outer.view(outer.varint('hello length'), 'hello'))
   const instance = reader.view(INSTANCE_BYTES, 'instance').slice()
   const flags = reader.uint8('hello flags')
-  const port = reader.varint('port')
-  if (port > 65_535) throw protocolViolation(`the hello names port ${port}`)
+  const port = readPort(reader, 'port')
   const name = boundedUtf8(reader, MAX_NAME_BYTES, 'name')
   if (name === '') throw protocolViolation('the hello has an empty name')
   const info = boundedUtf8(reader, MAX_INFO_BYTES, 'info')
   const hello = boundedUtf8(reader, MAX_HELLO_BYTES, 'hello')
-  return { instance, session: flags & OFFERS_SESSION ? decodeOffer(reader) : undefined, port, name, info, hello }
+  const udpPort = readPort(reader, 'UDP port')
+  const session = flags & OFFERS_SESSION ? decodeOffer(reader) : undefined
+  return { instance, session, port, name, info, hello, udpPort }
 }
 
 function decodeOffer(reader: ByteReader): SessionOffer {
   const id = reader.view(SESSION_ID_BYTES, 'session id').slice()
   return { id, received: reader.varint('received records') }
+}
+
+function readPort(reader: ByteReader, field: string): number {
+  const port = reader.varint(field)
+  if (port > 65_535) throw protocolViolation(`the hello names ${field} ${port}`)
+  return port
 }

@@ -42,6 +42,11 @@ export class ReceivedLabels {
     this.#names.push(name)
   }
 
+  /** How many names there are beside that of the room. */
+  get count(): number {
+    return this.#names.length - 1
+  }
+
   name(id: number): string {
     const name = this.#names[id]
     if (name === undefined) throw protocolViolation(`label ${id} was never given a name`)

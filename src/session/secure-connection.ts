@@ -7,6 +7,7 @@ import { EarshotError } from '../errors.ts'
 import { CLOSE_TIMEOUT_MS } from '../limits.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
+import type { DatagramKeys } from './datagram/datagram-keys.ts'
 import type { HandshakeStep, SecureChannel } from './handshake.ts'
 
 /** Who takes the records: first the greeting, then the session. */
@@ -82,6 +83,11 @@ export class SecureConnection implements TcpHandlers {
   /** Names this connection on both sides, and no other connection ever; empty before the handshake is done. */
   get handshakeHash(): Uint8Array {
     return this.#channel?.handshakeHash ?? new Uint8Array(0)
+  }
+
+  /** For the session that this connection begins; known when the handshake is done. */
+  get datagramKeys(): DatagramKeys | undefined {
+    return this.#channel?.datagramKeys
   }
 
   /** Hands every record to `receiver` from now on, those that arrived already first. */

@@ -24,8 +24,11 @@ class HandPath {
       return !this.isBlocked
     },
     afterTurn: fn => this.#turns.push(fn),
+    onSpare: () => this.onSpare(),
   })
   isBlocked = false
+  /** What is done when a record is about to be filled. */
+  onSpare: () => void = ignore
   readonly #turns: (() => void)[] = []
 
   endTurn(): void {
@@ -499,4 +502,50 @@ test('whatever is sent, granted, blocked and drained, all arrives once, in lane 
     }),
     { numRuns: 60 },
   )
+})
+
+describe('a frame that is better lost than late', () => {
+  const now = (path: HandPath, number: number, length = 10) =>
+    path.queue.payloadNow(MESSAGE_POOL, Payload.unreliable, 0, number, new Uint8Array(length))
+
+  test('leaves with the next record, or is not taken', () => {
+    const path = new HandPath()
+    expect(now(path, 1)).toBe(true)
+    path.isBlocked = true
+    path.endTurn()
+    expect(now(path, 2)).toBe(false)
+    path.drain()
+    expect(now(path, 3)).toBe(true)
+    path.endTurn()
+    expect(path.numbers).toEqual([1, 3])
+  })
+
+  test('is not taken where others wait for credit, nor beyond the credit there is', () => {
+    const path = new HandPath()
+    path.useUp(MESSAGE_POOL)
+    expect(now(path, 1)).toBe(false)
+    path.queue.addCredit(MESSAGE_POOL, INITIAL_CREDIT_BYTES)
+    path.endTurn()
+    expect(now(path, 2)).toBe(true)
+    expect(now(path, 3, MAX_MESSAGE_BYTES)).toBe(false)
+  })
+
+  test('finds a place in every record while large ones are under way', () => {
+    const path = new HandPath()
+    path.isBlocked = true
+    path.send(MESSAGE_POOL, 0, 0, 500_000)?.catch(ignore)
+    path.endTurn()
+    let number = 0
+    path.onSpare = () => now(path, ++number)
+    expect(now(path, 99, MAX_WHOLE_FRAME_BYTES + 1)).toBe(false)
+    for (let i = 0; i < 3; i++) {
+      path.isBlocked = true
+      path.queue.drain()
+      expect(readFrames(path.records.at(-1)!).map(({ kind }) => kind)).toEqual(['payload', 'fragment'])
+    }
+    expect(number).toBe(3)
+    path.onSpare = ignore
+    path.drain()
+    expect(path.numbers).toEqual([1, 2, 3, 0])
+  })
 })

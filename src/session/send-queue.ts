@@ -29,6 +29,8 @@ export interface RecordOutput {
   sendRecord(plaintext: Uint8Array): boolean
   /** Runs `fn` when the present turn is over. */
   afterTurn(fn: () => void): void
+  /** A record is about to be filled: `payloadNow` may add to it. */
+  onSpare?(): void
 }
 
 interface WaitingFrame {
@@ -121,6 +123,16 @@ export class SendQueue {
     return this.#enqueue(pool, lane, bytes)
   }
 
+  /** Queues a payload frame only if it leaves with the next record: for what is better lost than late. */
+  payloadNow(pool: Pool, type: number, a: number, b: number, body: Uint8Array): boolean {
+    const { credit, waiting, bulk } = this.#pools[pool]
+    const length = payloadLength(a, b, body.length)
+    const isLate = !this.#writable || waiting.length > 0 || (length > MAX_WHOLE_FRAME_BYTES && bulk.length > 0)
+    if (isLate || length > credit) return false
+    this.payload(pool, NO_LANE, type, a, b, body)?.catch(ignore)
+    return true
+  }
+
   /**
    * The other side gave credit. It counts when the path takes more: who gives credit and does not read must not fill
    * our memory.
@@ -197,6 +209,7 @@ export class SendQueue {
   }
 
   #endTurn(): void {
+    if (this.#writable) this.#output.onSpare?.()
     this.#flushScheduled = false
     do {
       if (this.#writable) this.#fillRecord()
@@ -356,3 +369,6 @@ function tooLarge(length: number): EarshotError {
     hint: 'Send it in parts.',
   })
 }
+
+/** It is lost with the session, as it would have been with a datagram. */
+function ignore(): void {}

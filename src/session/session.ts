@@ -18,11 +18,10 @@ import {
   CALL_POOL,
   decodeLabel,
   encodeLabel,
-  FIRST_PAYLOAD_TYPE,
   Frame,
   type Goodbye,
   type GoodbyeCode,
-  LAST_PAYLOAD_TYPE,
+  isPayload,
   MESSAGE_POOL,
   type Pool,
   poolOf,
@@ -71,6 +70,8 @@ export interface SessionHandlers {
   onPath(): void
   /** The peer changed its public data: JSON text, empty for none. */
   onInfo(info: string): void
+  /** A record is about to be filled: `sendNow` may add to it. */
+  onSpare(): void
   onClosed(end: SessionEnd): void
 }
 
@@ -111,6 +112,7 @@ export class Session implements PathsHandlers {
         return this.#writable
       },
       afterTurn: fn => clock.afterTurn(fn),
+      onSpare: () => handlers.onSpare(),
     })
     this.#lastPath = this.#paths.add({ ...first, receivedByPeer: undefined })
   }
@@ -198,6 +200,16 @@ export class Session implements PathsHandlers {
   send(lane: number, type: number, a: number, b: number, body: Uint8Array): Promise<void> | undefined {
     if (this.#isClosed || this.#closing) return Promise.reject(new EarshotError('closed', 'the session has ended'))
     return this.#queue.payload(poolOf(type), lane, type, a, b, body)
+  }
+
+  /** Sends a payload frame if it can leave at once, and says whether it did: for what is better lost than late. */
+  sendNow(type: number, a: number, b: number, body: Uint8Array): boolean {
+    return this.isOpen && this.#queue.payloadNow(poolOf(type), type, a, b, body)
+  }
+
+  /** How many names the other side has told. */
+  get labelCount(): number {
+    return this.#receivedLabels.count
   }
 
   /** The number that stands for a channel's or question's name; the other side learns it first. */
@@ -364,7 +376,7 @@ export class Session implements PathsHandlers {
 
   #frame(reader: ByteReader): void {
     const type = reader.uint8('frame type')
-    if (type >= FIRST_PAYLOAD_TYPE && type <= LAST_PAYLOAD_TYPE) {
+    if (isPayload(type)) {
       const start = reader.offset - 1
       const a = reader.varint('frame field a')
       const b = reader.varint('frame field b')
@@ -420,7 +432,7 @@ export class Session implements PathsHandlers {
     if (!frame) return
     const inner = new ByteReader(frame)
     const type = inner.uint8('frame type')
-    if (type < FIRST_PAYLOAD_TYPE || type > LAST_PAYLOAD_TYPE || poolOf(type) !== pool) {
+    if (!isPayload(type) || poolOf(type) !== pool) {
       throw protocolViolation(`a frame of type ${type} in fragments of pool ${pool}`)
     }
     const a = inner.varint('frame field a')

@@ -6,6 +6,7 @@ import { Deadlines } from '../../src/messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../../src/messaging/messenger.ts'
 import type { AnswerFunction } from '../../src/messaging/received-questions.ts'
 import { encodeValue } from '../../src/messaging/value.ts'
+import type { FlowNetwork } from '../../src/session/datagram/datagram-flow.ts'
 import { ReassemblyBudget } from '../../src/session/reassembly.ts'
 import { Session, type SessionEnd, type SessionHandlers } from '../../src/session/session.ts'
 import { asPath, type End, RawPeer, type Stage, type StageOptions, stage } from '../session/stage.ts'
@@ -32,7 +33,16 @@ export class RecordingMessenger implements MessengerHandlers<string> {
   constructor(end: End, from: string, budget: AnsweringBudget = new AnsweringBudget()) {
     this.answering = budget.share(from, '192.168.1.9')
     const open = (handlers: SessionHandlers) => new Session(asPath(end), end.clock, new ReassemblyBudget(), handlers)
-    this.messenger = new Messenger(open, from, new Deadlines(end.clock), this)
+    // No UDP here: all of it rides the session.
+    const network: FlowNetwork = {
+      clock: end.clock,
+      keys: end.connection.datagramKeys!,
+      remote: undefined,
+      send: () => true,
+      register() {},
+      unregister() {},
+    }
+    this.messenger = new Messenger(open, from, new Deadlines(end.clock), this, network)
     this.messenger.session.start()
   }
 
@@ -61,6 +71,10 @@ export class RecordingMessenger implements MessengerHandlers<string> {
     const message = { channel, data, length, receipt }
     this.messages.push(message)
     this.onArrival(message)
+  }
+
+  onLossyMessage(channel: string, data: unknown, length: number): void {
+    this.onMessage(channel, data, length, 0)
   }
 
   answerer(name: string): AnswerFunction<string> | undefined {

@@ -35,6 +35,11 @@ const PROGRAM = `
     bob.answer('echo', text => text)
     await ada.ask('bob', 'echo', 'x'.repeat(100_000))
     await ada.send('y', { receipt: false })
+    for (let i = 0; i < 3; i++) {
+      await ada.send(new Uint8Array(9), { delivery: 'unreliable' })
+      await ada.send('z', { delivery: 'latest' })
+      await bob.ask('ada', 'nothing').catch(() => {})
+    }
     await ada.connect('bob')
     await Promise.all(rooms.map(room => room.close()))
   }

@@ -171,11 +171,12 @@ describe('connect', () => {
           message: 'changed my mind',
         })
       }
+      const ofRoom = ['tcp listener', 'udp socket', 'interface watcher']
       expect(
         stage
           .host('ada')
           .open()
-          .filter(({ kind }) => kind !== 'tcp listener' && kind !== 'interface watcher'),
+          .filter(({ kind }) => !ofRoom.includes(kind)),
       ).toEqual([])
     }))
 

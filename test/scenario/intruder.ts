@@ -57,6 +57,7 @@ export class Intruder {
       name: 'mallory',
       info: '',
       hello: '',
+      udpPort: 0,
       ...options.hello,
     }
     intruder.send(encodeHello(hello))

@@ -1,6 +1,6 @@
 /** Reads the plaintext of records independently of the session, as docs/protocol.md, "Frames", describes it. */
 
-import { FIRST_PAYLOAD_TYPE, Frame, LAST_PAYLOAD_TYPE, type Pool, poolOf } from '../../src/session/frame.ts'
+import { Frame, isPayload, type Pool, poolOf } from '../../src/session/frame.ts'
 import { Reassembly, ReassemblyBudget } from '../../src/session/reassembly.ts'
 import { ByteReader } from '../../src/wire/byte-reader.ts'
 
@@ -71,7 +71,7 @@ function readPathFrame(reader: ByteReader): ReadFrame {
 function readFrame(reader: ByteReader): ReadFrame {
   const start = reader.offset
   const type = reader.uint8('type')
-  if (type >= FIRST_PAYLOAD_TYPE && type <= LAST_PAYLOAD_TYPE) return readPayload(reader, start, type)
+  if (isPayload(type)) return readPayload(reader, start, type)
   switch (type) {
     case Frame.hello:
       return { kind: 'hello', content: reader.view(reader.varint('length'), 'hello') }

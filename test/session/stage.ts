@@ -198,6 +198,8 @@ export class RecordingSession implements SessionHandlers {
     this.paths.push(this.session.path)
   }
 
+  onSpare(): void {}
+
   onInfo(info: string): void {
     this.infos.push(info)
   }

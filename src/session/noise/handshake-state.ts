@@ -92,6 +92,15 @@ export class HandshakeState {
       : { sending: toInitiator, receiving: toResponder }
   }
 
+  /** After the last message: bytes for a purpose of their own, the same on both sides. */
+  derive(label: string, length: number): Uint8Array {
+    return this.#symmetric.derive(label, length)
+  }
+
+  get role(): 'initiator' | 'responder' {
+    return this.#options.role
+  }
+
   #nextTokens(): readonly Token[] {
     const tokens = MESSAGES[this.#options.pattern][this.#nextMessage++]
     if (tokens === undefined) throw new Error('The handshake has no further message')

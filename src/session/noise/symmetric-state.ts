@@ -61,6 +61,15 @@ export class SymmetricState {
     return [new CipherState(toResponder!), new CipherState(toInitiator!)]
   }
 
+  /**
+   * Further bytes for a purpose of their own, after the last message: derived as in `split`, but with `label` and the
+   * hash of the handshake as RFC 5869's info, so that nothing is shared with the keys of the two ciphers.
+   */
+  derive(label: string, length: number): Uint8Array {
+    const info = new Uint8Array([...encoder.encode(label), 0, ...this.#hash])
+    return hkdfSha256(EMPTY, this.#chainingKey, info, length)
+  }
+
   /** HKDF of section 4.3, which is that of RFC 5869 with the chaining key as salt and no info. */
   #derive(inputKey: Uint8Array, outputs: 2 | 3): Uint8Array[] {
     const bytes = hkdfSha256(inputKey, this.#chainingKey, EMPTY, outputs * SHA256_BYTES)
