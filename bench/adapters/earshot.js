@@ -32,7 +32,7 @@ export const earshot = {
     return {
       address: room.addresses[0],
       dial: address => room.connect(address),
-      send: (peer, bytes) => peer.send(bytes),
+      send: (peer, bytes, options) => peer.send(bytes, options),
       ask: (peer, bytes) => peer.ask(ECHO, bytes),
       hangUp: () => room.close(),
       close: () => room.close(),

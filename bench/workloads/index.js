@@ -14,9 +14,11 @@ import { join } from './join.js'
 import { memoryOf } from './memory.js'
 import { messages } from './messages.js'
 import { roundTrip } from './round-trip.js'
+import { unreliable } from './unreliable.js'
 
 export const WORKLOADS = [
   roundTrip,
+  unreliable,
   messages({ name: 'msgs', label: '100-byte messages one way', burst: 256, owed: 0.4 }),
   messages({ name: 'msgs-awaited', label: 'the same, each send awaited', burst: 1 }),
   asks,
