@@ -160,6 +160,8 @@ export const MAX_PENDING_ANSWERS = 1_024
 export const MAX_TXT_BYTES = 1_300
 /** Addresses listed for one service instance. */
 export const MAX_INSTANCE_ADDRESSES = 32
+/** Goodbyes remembered for a moment, per link, and by the beacon: what was said before one may be read after it. */
+export const MAX_REMEMBERED_GOODBYES = 256
 
 // The beacon ------------------------------------------------------------------------------------------------------------
 

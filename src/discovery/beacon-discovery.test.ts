@@ -423,6 +423,32 @@ describe('packets of those who keep no rules', () => {
     await end(net)
   })
 
+  test('who is heard just after its goodbye is asked, and gone after 3 s unless it answers', async () => {
+    const net = simulate({ seed: 32 })
+    const bob = await peer(net, 'bob')
+    const [one, other] = [net.host('mallory-1').network, net.host('mallory-2').network]
+    const [gone, back] = [await Stranger.on(net, one), await Stranger.on(net, other)]
+    await net.advance(10_000)
+    for (const [stranger, name] of [
+      [gone, 'gone'],
+      [back, 'zack'],
+    ] as const) {
+      const { service, id, port } = advertOf(name)
+      stranger.send({ kind: 'bye', service, id, port })
+      stranger.send({ kind: 'here', ...advertOf(name) })
+      await net.advance(100)
+      stranger.send({ kind: 'here', ...advertOf(name) })
+    }
+    await net.advance(2_000)
+    expect(bob.names).toEqual(['gone', 'zack'])
+    for (const { received } of [gone, back]) expect(received.map(({ packet }) => packet.kind)).toContain('ask')
+    back.send({ kind: 'here', ...advertOf('zack') })
+    await net.advance(20_000)
+    expect(bob.names).toEqual(['zack'])
+    expect(bob.lost).toEqual([idOf('gone')])
+    await end(net)
+  })
+
   test('a goodbye that another address says for one who has gone is believed after 3 s', async () => {
     const net = simulate({ seed: 31 })
     const host = net.host('ada')

@@ -10,7 +10,7 @@ import type { Platform } from '../platform/platform.ts'
 import { AnswerLimits } from './beacon/answer-limits.ts'
 import type { BeaconLink } from './beacon/beacon-link.ts'
 import { BeaconLinks } from './beacon/beacon-links.ts'
-import { type Ask, type BeaconPacket, type Bye, encodeBeacon } from './beacon/beacon-packet.ts'
+import { type Ask, type BeaconPacket, type Bye, encodeBeacon, type Here } from './beacon/beacon-packet.ts'
 import { type HeardPeer, HeardPeers } from './beacon/heard-peers.ts'
 import { Repetition } from './beacon/repetition.ts'
 import type { Advert, Discovery, DiscoveryHandlers } from './discovery.ts'
@@ -25,8 +25,7 @@ const ANNOUNCE_JITTER_MS = 1_000
 const ANSWER_JITTER_MS = 20
 /** An announcement for a crowd waits a little, for the rest of the crowd. */
 const CROWD_WAIT_MS = 200
-/** Who is asked whether it is still there has so long to say so, and is asked twice. */
-const PROOF_MS = 3_000
+/** Who is asked whether it is still there is asked twice. */
 const SECOND_ASK_MS = 1_000
 /** Time for the goodbye to leave before its socket closes. */
 const GOODBYE_MS = 20
@@ -111,7 +110,7 @@ export class BeaconDiscovery implements Discovery {
     if (this.#isClosed) return
     if (packet.kind === 'ask') this.#onAsk(packet, from, link)
     else if (packet.id === this.#ownId || !this.#isWanted(packet.service)) return
-    else if (packet.kind === 'here') this.#heard.onHere(packet, from, link)
+    else if (packet.kind === 'here') this.#onHere(packet, from, link)
     else this.#onBye(packet, from)
   }
 
@@ -125,6 +124,11 @@ export class BeaconDiscovery implements Discovery {
     const verdict = this.#answers.take(from, clock.now())
     if (verdict === 'answer') this.#later(random.fraction() * ANSWER_JITTER_MS, () => this.#answer(from, link))
     if (verdict === 'announce') this.#later((1 + random.fraction()) * CROWD_WAIT_MS, () => this.#announce())
+  }
+
+  #onHere(here: Here, from: SocketAddress, link: BeaconLink): void {
+    const doubted = this.#heard.onHere(here, from, link)
+    if (doubted) this.#later(SECOND_ASK_MS, () => link.send(this.#question(), from))
   }
 
   /** Anybody can say goodbye in the name of somebody else. */
@@ -156,7 +160,7 @@ export class BeaconDiscovery implements Discovery {
 
   /** Asks them alone whether they are still there. */
   #verify(suspects: readonly HeardPeer[]): void {
-    const doubted = this.#heard.doubt(suspects, PROOF_MS)
+    const doubted = this.#heard.doubt(suspects)
     const ask = () => {
       for (const { link, from } of doubted) link.send(this.#question(), from)
     }
@@ -168,15 +172,12 @@ export class BeaconDiscovery implements Discovery {
   // What changes around us --------------------------------------------------------------------------------------------
 
   #onLinksChanged(closed: readonly BeaconLink[]): void {
-    this.#heard.doubt(
-      [...this.#heard.entries()].filter(({ link }) => closed.includes(link)),
-      PROOF_MS,
-    )
+    this.#heard.doubt([...this.#heard.entries()].filter(({ link }) => closed.includes(link)))
     this.#askAndSayAgain()
   }
 
   #onSlept(): void {
-    this.#heard.doubt(this.#heard.entries(), PROOF_MS)
+    this.#heard.doubt(this.#heard.entries())
     this.#askAndSayAgain()
   }
 

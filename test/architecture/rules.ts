@@ -18,6 +18,7 @@ export const LAYERS: readonly string[] = [
   'src/identity/',
   'src/discovery/discovery.ts',
   'src/discovery/advert-rules.ts',
+  'src/discovery/farewells.ts',
   'src/discovery/mdns/',
   'src/discovery/dns-sd/',
   'src/discovery/sightings-by-id.ts',

@@ -7,12 +7,16 @@ import { MAX_BEACON_ENTRIES, MAX_BEACON_ENTRIES_PER_PEER, MAX_BEACON_ENTRIES_PER
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { SocketAddress } from '../../platform/network.ts'
 import type { DiscoveryHandlers, Sighting } from '../discovery.ts'
+import { Farewells } from '../farewells.ts'
 import { isSameSighting, SightingsById } from '../sightings-by-id.ts'
 import type { BeaconLink } from './beacon-link.ts'
 import type { Bye, Here } from './beacon-packet.ts'
 
 /** Three announcements, each a second late at most, and some time on the way. */
 const BELIEVED_MS = 95_000
+
+/** Who is asked whether it is still there has so long to say so. */
+const PROOF_MS = 3_000
 
 export interface HeardPeer {
   readonly here: Here
@@ -36,6 +40,7 @@ export class HeardPeers {
   readonly #entriesBySource = new Map<string, number>()
   readonly #sightings = new SightingsById()
   readonly #told = new Map<string, Sighting>()
+  readonly #farewells = new Farewells()
   #timer: Timer | undefined
   #timerAt = Number.POSITIVE_INFINITY
   #isClosed = false
@@ -44,15 +49,23 @@ export class HeardPeers {
     this.#options = options
   }
 
-  onHere(here: Here, from: SocketAddress, link: BeaconLink): void {
+  /** Returns who has to be asked: one who has just said goodbye, so that this may have been sent before. */
+  onHere(here: Here, from: SocketAddress, link: BeaconLink): HeardPeer | undefined {
     const label = labelOf(here, from)
     const known = this.#entries.get(label)
-    if (known === undefined && !this.#hasRoomFor(here, from)) return
+    if (known === undefined && !this.#hasRoomFor(here, from)) return undefined
     if (known === undefined) this.#count(from, 1)
-    const until = this.#options.clock.now() + BELIEVED_MS
-    this.#entries.set(label, { here, from, link, until })
+    const now = this.#options.clock.now()
+    const isDoubted = this.#farewells.has(farewellKey(here, from), now)
+    const until = isDoubted ? Math.max(known?.until ?? 0, now + PROOF_MS) : now + BELIEVED_MS
+    const entry = { here, from, link, until }
+    this.#entries.set(label, entry)
     this.#schedule(until)
-    if (known !== undefined && isSameAdvert(known.here, here)) return
+    if (known === undefined || !isSameAdvert(known.here, here)) this.#learn(label, entry)
+    return isDoubted && known === undefined ? entry : undefined
+  }
+
+  #learn(label: string, { here, from }: HeardPeer): void {
     const { service, id, name, info, port } = here
     this.#sightings.set(label, { service, id, name, info, addresses: [{ address: from.address, port }], via: 'beacon' })
     this.#tell(id)
@@ -60,6 +73,7 @@ export class HeardPeers {
 
   /** Forgets where the very sender said `here`. Returns where else the peer was heard: it may be there still. */
   onBye(bye: Bye, from: SocketAddress): HeardPeer[] {
+    this.#farewells.add(farewellKey(bye, from), this.#options.clock.now())
     const known = this.#sightings.labelsOf(bye.id).map(label => this.#entries.get(label)!)
     const meant = known.filter(({ here }) => here.service === bye.service && here.port === bye.port)
     const isSender = (entry: HeardPeer) => entry.from.address === from.address && entry.from.port === from.port
@@ -67,9 +81,9 @@ export class HeardPeers {
     return meant.filter(entry => !isSender(entry))
   }
 
-  /** Unless they are heard again within that time, these are gone. Returns those of whom that was not so already. */
-  doubt(suspects: Iterable<HeardPeer>, withinMs: number): HeardPeer[] {
-    const until = this.#options.clock.now() + withinMs
+  /** Unless they are heard again within 3 s, these are gone. Returns those of whom that was not so already. */
+  doubt(suspects: Iterable<HeardPeer>): HeardPeer[] {
+    const until = this.#options.clock.now() + PROOF_MS
     const doubted = [...suspects].filter(suspect => suspect.until > until)
     for (const suspect of doubted) this.#entries.set(labelOf(suspect.here, suspect.from), { ...suspect, until })
     if (doubted.length > 0) this.#schedule(until)
@@ -146,6 +160,11 @@ export class HeardPeers {
 
 function labelOf({ id, service }: Here, { address }: SocketAddress): string {
   return `${id} ${service} ${address}`
+}
+
+/** Whoever comes back as a new program has another port. */
+function farewellKey({ id, service, port }: Here | Bye, { address }: SocketAddress): string {
+  return `${id} ${service} ${port} ${address}`
 }
 
 function isSameAdvert(a: Here, b: Here): boolean {

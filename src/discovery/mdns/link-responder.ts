@@ -91,6 +91,17 @@ export class LinkResponder {
     if (due.length > 0) this.#multicast(due, now)
   }
 
+  /**
+   * What of an answer that was held back is still ours to give; undefined where nothing is. The goodbye must be the last
+   * word.
+   */
+  stillOwn(response: MdnsMessage): MdnsMessage | undefined {
+    const own = new Set(this.claims.answerable().map(recordKey))
+    const keep = (records: readonly ResourceRecord[]) => records.filter(record => own.has(recordKey(record)))
+    const answers = keep(response.answers)
+    return answers.length === 0 ? undefined : { ...response, answers, additionals: keep(response.additionals) }
+  }
+
   handleResponse(response: MdnsMessage, now: number): void {
     for (const record of [...response.answers, ...response.additionals]) this.#queue.answeredByOther(record)
     this.claims.handleResponse(response, now)

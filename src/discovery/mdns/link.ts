@@ -216,7 +216,9 @@ export class Link {
     if (this.#delayed.size >= MAX_DELAYED_UNICAST_ANSWERS) return
     const timer = this.#options.clock.setTimer(delayMs, () => {
       this.#delayed.delete(timer)
-      for (const packet of responsePackets(response, { compressSrvTarget: !isLegacy })) this.#socket?.send(packet, to)
+      const current = this.responder.stillOwn(response)
+      if (current === undefined) return
+      for (const packet of responsePackets(current, { compressSrvTarget: !isLegacy })) this.#socket?.send(packet, to)
     })
     this.#delayed.add(timer)
   }

@@ -286,6 +286,26 @@ describe('the responder', () => {
     await net.advance(1)
   })
 
+  test('gives no answer after its goodbye, not even one that was about to leave', async () => {
+    const { net, engine, service, eve } = await published(19)
+    const client = await new Stranger(net).open(net.host('client'), 5_999)
+    for (const [asker, unicastResponse] of [
+      [client, false],
+      [eve, true],
+    ] as const) {
+      asker.heard.length = 0
+      for (let i = 0; i < 20; i++) asker.send({ questions: [question('_ipp._tcp.local', 'PTR', unicastResponse)] })
+    }
+    await net.advance(1)
+    engine.withdraw(service)
+    // What has left already arrives.
+    await net.advance(1)
+    eve.heard.length = 0
+    client.heard.length = 0
+    await net.advance(3_000)
+    expect([...eve.heard, ...client.heard].flatMap(({ message: { answers } }) => answers)).toEqual([])
+  })
+
   test('says again what a forged goodbye denies', async () => {
     const { eve } = await published(12)
     const [answer] = await eve.ask({

@@ -57,6 +57,25 @@ describe('RecordCache', () => {
     expect(run(cache, 50_000)).toEqual(['1500 gone a'])
   })
 
+  test('what a socket of its own tells after a goodbye may have been sent before, and does not bring the record back', () => {
+    const cache = new RecordCache(() => 0)
+    cache.add(pointer('a'), from('1.1.1.1', 0))
+    cache.add(pointer('a', { ttl: 0 }), from('1.1.1.1', 500))
+    expect(cache.add(pointer('a', { ttl: 10 }), from('1.1.1.1', 510, true))).toBe('unchanged')
+    cache.add(pointer('b', { ttl: 0 }), from('1.1.1.1', 500))
+    expect(cache.add(pointer('b', { ttl: 10 }), from('1.1.1.1', 510, true))).toBe('unchanged')
+    expect(run(cache, 50_000)).toEqual(['1500 gone a'])
+    expect(cache.add(pointer('a', { ttl: 10 }), from('1.1.1.1', 50_000, true))).toBe('changed')
+  })
+
+  test('a goodbye from a stranger keeps nobody from answering', () => {
+    const cache = new RecordCache(() => 0)
+    cache.add(pointer('a'), from('1.1.1.1', 0, true))
+    cache.add(pointer('a', { ttl: 0 }), from('6.6.6.6', 500))
+    cache.add(pointer('a'), from('1.1.1.1', 600, true))
+    expect(run(cache, 50_000)).toEqual([])
+  })
+
   test('a goodbye from a stranger is asked about first, twice, and believed after three seconds', () => {
     const cache = new RecordCache(() => 0)
     cache.add(pointer('a'), from('1.1.1.1', 0))

@@ -22,7 +22,8 @@ import {
   MAX_CACHED_RECORDS_PER_SOURCE,
   MAX_RECORD_TTL_SECONDS,
 } from '../../limits.ts'
-import { dataKey, type Question, type ResourceRecord, setKey } from './record.ts'
+import { Farewells } from '../farewells.ts'
+import { dataKey, type Question, type ResourceRecord, recordKey, setKey } from './record.ts'
 
 /** RFC 6762 section 10.1 and 10.2: time in which somebody may still object. */
 const GRACE_MS = 1_000
@@ -70,6 +71,7 @@ export class RecordCache {
   readonly #fraction: () => number
   readonly #sets = new Map<string, Map<string, Entry>>()
   readonly #bySource = new Map<string, number>()
+  readonly #farewells = new Farewells()
   #size = 0
   #nextAt = Number.POSITIVE_INFINITY
 
@@ -90,10 +92,15 @@ export class RecordCache {
   add(record: ResourceRecord, context: AddContext): AddResult {
     const set = this.#sets.get(setKey(record))
     const entry = set?.get(dataKey(record))
+    const key = recordKey(record)
     if (record.ttl === 0) {
+      if (entry === undefined || entry.source === context.source) this.#farewells.add(key, context.now)
       if (entry !== undefined) this.#goodbye(entry, context)
       return 'unchanged'
     }
+    // It came to a socket of its own, and may have been sent before the goodbye.
+    if (context.isLegacy && this.#farewells.has(key, context.now)) return 'unchanged'
+    this.#farewells.delete(key)
     if (record.flush && set !== undefined) this.#flush(set, context.now, entry)
     if (entry === undefined) return this.#insert(record, context)
     this.#renew(entry, record, context)
