@@ -1,10 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import type { EarshotError } from '../errors.ts'
+import { addressScope } from '../platform/address-scope.ts'
 import { defaultInterfaces } from '../platform/interface-choice.ts'
+import type { InterfaceAddress, NetworkInterface } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type SimulatedNetwork, simulate, type TracedPacket } from '../testing/index.ts'
 import type { Advert, Sighting } from './discovery.ts'
+import { encodeAdvert, ROOM_SERVICE_TYPE, roomHostLabel, roomInstanceLabel, roomSubtype } from './dns-sd/room-advert.ts'
+import { ServicePublication } from './dns-sd/service-publication.ts'
+import { MdnsEngine } from './mdns/mdns-engine.ts'
 import { decodeMessage } from './mdns/message.ts'
+import type { PublishedRecords } from './mdns/publication.ts'
 import { MdnsDiscovery } from './mdns-discovery.ts'
 
 const ids = 'abcdefghijklmnopqrstuvwxyz234567'
@@ -57,6 +63,34 @@ async function peer(net: SimulatedNetwork, name: string, options: { advertise?: 
   return watcher
 }
 
+/** Advertises eve, at any addresses. */
+class Telling extends ServicePublication {
+  readonly #addresses: readonly InterfaceAddress[]
+
+  constructor(addresses: readonly string[]) {
+    const advert = advertOf('eve')
+    const service = {
+      label: roomInstanceLabel(advert),
+      type: ROOM_SERVICE_TYPE,
+      subtypes: [roomSubtype(advert.service)],
+      port: advert.port,
+      txt: encodeAdvert(advert),
+      host: roomHostLabel(advert),
+      isUnique: true,
+    }
+    super(service, { onRenamed() {}, onAnnounced() {} })
+    this.#addresses = addresses.map(text => {
+      const [address = '', prefixLength] = text.split('/')
+      const family = address.includes(':') ? 'ipv6' : 'ipv4'
+      return { address, prefixLength: Number(prefixLength), family, scope: addressScope(address), scopeId: 0 }
+    })
+  }
+
+  override records(link: NetworkInterface): PublishedRecords {
+    return super.records({ ...link, addresses: this.#addresses })
+  }
+}
+
 const mdns = (packets: readonly TracedPacket[]): TracedPacket[] => packets.filter(({ to }) => to.endsWith(':5353'))
 
 describe('MdnsDiscovery', () => {
@@ -78,6 +112,26 @@ describe('MdnsDiscovery', () => {
     expect([...ada.warnings, ...bob.warnings]).toEqual([])
     await net.until(Promise.all([ada.discovery.close(), bob.discovery.close()]))
     expect(net.open()).toEqual([])
+  })
+
+  test.each([
+    [
+      'of the link first, then global ones',
+      ['10.9.8.7/24', '203.0.113.9/24', '192.168.1.9/24'],
+      ['192.168.1.9', '203.0.113.9'],
+    ],
+    ['never private ones of other networks', ['10.9.8.7/24', '127.0.0.1/8', 'fd12::1/64'], undefined],
+    ['link-local ones', ['169.254.7.7/16', 'fe80::7/64'], ['fe80::7%eth0', '169.254.7.7']],
+  ])('what an advert says of addresses is dialled: %s', async (_, told, dialled) => {
+    const net = simulate({ seed: 12 })
+    const bob = await peer(net, 'bob', { advertise: false })
+    const { clock, random, network } = net.host('mallory').network
+    const engine = new MdnsEngine({ clock, random, network, chooseInterfaces: defaultInterfaces, onWarning() {} })
+    await net.until(engine.start())
+    engine.publish(new Telling(told))
+    await net.advance(3_000)
+    expect(bob.seen.get(idOf('eve'))?.addresses.map(({ address }) => address)).toEqual(dialled)
+    await net.until(Promise.all([bob.discovery.close(), engine.close()]))
   })
 
   test('two peers that start together find each other within two seconds', async () => {

@@ -1,6 +1,7 @@
 /** Finding peers by multicast DNS and DNS-SD (RFC 6762, 6763): works on every network where multicast does. */
 
 import type { EarshotError } from '../errors.ts'
+import { addressScope } from '../platform/address-scope.ts'
 import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Advert, Discovery, DiscoveryHandlers } from './discovery.ts'
@@ -87,6 +88,10 @@ export class MdnsDiscovery implements Discovery {
       return
     }
     const addresses = dialAddresses(instance)
+    if (addresses.length === 0) {
+      this.#onLost(instance.label)
+      return
+    }
     this.#report(this.#sightings.set(nameKey(instance.label), { ...text, addresses, via: 'mdns' }))
     handlers.onSighting(this.#sightings.merged(text.id)!)
   }
@@ -114,9 +119,22 @@ function publicationOf(advert: Advert, txt: readonly Uint8Array[]): ServicePubli
   return new ServicePublication(service, { onRenamed: () => {}, onAnnounced: () => {} })
 }
 
-/** The order in which dialling makes sense: no router needed, IPv4 first as it fails faster where it is blocked. */
+/**
+ * The order in which dialling makes sense: no router needed, IPv4 first as it fails faster where it is blocked. What is
+ * heard on a link is about this link: a private address of another network is a mistake or a lie there, and whoever
+ * lives at it here has nothing to do with it. A global one may be reached through a router.
+ */
 function dialAddresses({ addresses, port }: ServiceInstance): SocketAddress[] {
-  return [...addresses].sort((a, b) => preference(a) - preference(b)).map(({ address }) => ({ address, port }))
+  return addresses
+    .filter(isDialable)
+    .sort((a, b) => preference(a) - preference(b))
+    .map(({ address }) => ({ address, port }))
+}
+
+function isDialable({ address, isLinkLocal, isOnSubnet }: InstanceAddress): boolean {
+  if (isOnSubnet || isLinkLocal) return true
+  const scope = addressScope(address)
+  return scope === 'global' || scope === 'link-local'
 }
 
 function preference({ family, isLinkLocal, isOnSubnet }: InstanceAddress): number {

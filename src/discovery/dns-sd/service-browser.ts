@@ -187,7 +187,10 @@ export class ServiceBrowser {
     const addresses = found.flatMap(({ record, link }) =>
       record.type === 'A' || record.type === 'AAAA' ? instanceAddress(record.data, link) : [],
     )
-    return [...new Map(addresses.map(entry => [entry.address, entry])).values()].slice(0, MAX_INSTANCE_ADDRESSES)
+    const unique = new Map<string, InstanceAddress>()
+    // Heard on several interfaces, it needs no router where one of them is in its subnet.
+    for (const entry of addresses) if (!unique.get(entry.address)?.isOnSubnet) unique.set(entry.address, entry)
+    return [...unique.values()].slice(0, MAX_INSTANCE_ADDRESSES)
   }
 }
 
