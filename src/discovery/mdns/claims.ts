@@ -4,6 +4,7 @@
  */
 
 import type { NetworkInterface } from '../../platform/network.ts'
+import { ClaimedRecords } from './claimed-records.ts'
 import { nameKey } from './domain-name.ts'
 import { dataBytes, type MdnsMessage, message } from './message.ts'
 import {
@@ -53,6 +54,7 @@ interface Claim {
 export class Claims {
   readonly #options: ClaimsOptions
   readonly #claims = new Map<Publication, Claim>()
+  readonly #records = new ClaimedRecords<Publication>()
   #link: NetworkInterface
 
   constructor(options: ClaimsOptions) {
@@ -70,6 +72,7 @@ export class Claims {
   add(publication: Publication, now: number): void {
     const records = publication.records(this.#link)
     const state = publication.isUnique ? startAnnouncing(now) : startProbing(now, this.#options.fraction())
+    this.#records.add(publication, records.announced)
     this.#claims.set(publication, { state, records, toAnnounce: records.announced, conflicts: [], isAnnounced: false })
   }
 
@@ -79,7 +82,7 @@ export class Claims {
     if (claim === undefined) return
     this.#options.onForget(claim.records.announced)
     claim.conflicts = [...claim.conflicts, now].slice(-MAX_REMEMBERED_CONFLICTS)
-    claim.records = publication.records(this.#link)
+    this.#readRecords(publication, claim)
     this.#probeFrom(claim, now + renameDelayMs(claim.conflicts, now))
   }
 
@@ -88,7 +91,7 @@ export class Claims {
     const claim = this.#claims.get(publication)
     if (claim === undefined) return
     const before = claim.records.announced
-    claim.records = publication.records(this.#link)
+    this.#readRecords(publication, claim)
     const after = claim.records.announced
     this.#options.onForget(before.filter(record => !includes(after, record)))
     if (claim.state.kind === 'probing') {
@@ -124,6 +127,7 @@ export class Claims {
     const claim = this.#claims.get(publication)
     if (claim === undefined) return
     this.#claims.delete(publication)
+    this.#records.remove(publication, claim.records.announced)
     this.#options.onForget(claim.records.announced)
     if (claim.state.kind !== 'probing') this.#sayGoodbye(claim.records.announced)
   }
@@ -133,8 +137,7 @@ export class Claims {
   }
 
   owns(record: ResourceRecord): boolean {
-    for (const { records } of this.#claims.values()) if (includes(records.announced, record)) return true
-    return false
+    return this.#records.has(record)
   }
 
   /** What may be told: the records whose names are known to be ours. */
@@ -168,27 +171,40 @@ export class Claims {
   }
 
   handleResponse({ answers, additionals }: MdnsMessage, now: number): void {
-    for (const record of [...answers, ...additionals]) {
-      if (record.type === 'NSEC') continue
-      for (const [publication, claim] of this.#claims) this.#compare(record, publication, claim, now)
-    }
+    for (const record of [...answers, ...additionals]) if (record.type !== 'NSEC') this.#compare(record, now)
   }
 
   /** What a record that somebody sent means for the records we want under its name. */
-  #compare(record: ResourceRecord, publication: Publication, claim: Claim, now: number): void {
-    const ours = claim.records.announced.filter(own => own.flush && nameKey(own.name) === nameKey(record.name))
-    if (ours.length === 0) return
-    const same = ours.find(own => recordKey(own) === recordKey(record))
+  #compare(record: ResourceRecord, now: number): void {
+    const same = this.#records.same(record)
     if (same !== undefined) {
-      if (claim.state.kind !== 'probing' && record.ttl < same.ttl / 2) this.#options.onMisquoted(same)
-    } else if (record.ttl === 0 || this.#options.isOwn(record)) {
+      if (record.ttl < same.record.ttl / 2 && [...same.owners].some(owner => !this.#isProbing(owner)))
+        this.#options.onMisquoted(same.record)
       return
-    } else if (claim.state.kind === 'probing') {
-      this.#options.onConflict(publication, record.name)
-    } else if (ours.some(own => setKey(own) === setKey(record))) {
-      // Section 9: what was ours is in doubt. Probing again finds out who else is there.
-      this.#probeFrom(claim, now)
     }
+    const owners = this.#records.ownersOf(record.name)
+    if (owners.length === 0 || record.ttl === 0 || this.#options.isOwn(record)) return
+    for (const owner of owners) this.#contest(record, owner, now)
+  }
+
+  /** Another host has a record of other data under a name of this publication. */
+  #contest(record: ResourceRecord, publication: Publication, now: number): void {
+    const claim = this.#claims.get(publication)
+    if (claim === undefined) return
+    if (claim.state.kind === 'probing') this.#options.onConflict(publication, record.name)
+    // Section 9: what was ours is in doubt. Probing again finds out who else is there.
+    else if (claim.records.announced.some(own => own.flush && setKey(own) === setKey(record)))
+      this.#probeFrom(claim, now)
+  }
+
+  #isProbing(publication: Publication): boolean {
+    return this.#claims.get(publication)?.state.kind === 'probing'
+  }
+
+  #readRecords(publication: Publication, claim: Claim): void {
+    this.#records.remove(publication, claim.records.announced)
+    claim.records = publication.records(this.#link)
+    this.#records.add(publication, claim.records.announced)
   }
 
   #losesAgainst(theirs: readonly ResourceRecord[], { announced }: PublishedRecords): boolean {

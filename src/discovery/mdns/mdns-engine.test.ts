@@ -286,6 +286,19 @@ describe('the responder', () => {
     await net.advance(1)
   })
 
+  test('publishes 300 services at a time, and all are found', async () => {
+    const { net, engine, known } = await browsing(20)
+    const ada = engineOn(net.host('many'))
+    await net.until(ada.start())
+    for (let i = 0; i < 300; i++) {
+      const service = { label: `Laser ${i}`, type: '_ipp._tcp', subtypes: [], port: 631, txt: [], host: 'many' }
+      ada.publish(new ServicePublication(service, { onRenamed: () => {}, onAnnounced: () => {} }))
+    }
+    await net.advance(5_000)
+    expect(known.size).toBe(300)
+    await net.until(Promise.all([ada.close(), engine.close()]))
+  })
+
   test('gives no answer after its goodbye, not even one that was about to leave', async () => {
     const { net, engine, service, eve } = await published(19)
     const client = await new Stranger(net).open(net.host('client'), 5_999)
