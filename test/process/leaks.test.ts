@@ -70,3 +70,24 @@ test('a process that joins and leaves rooms over and over keeps nothing of them,
   // 45 rooms with 2 peers each: what they kept would be megabytes.
   expect(heapGrowth).toBeLessThan(1_000_000)
 })
+
+/** Without a socket nothing keeps Node from ending in the middle of an `await`, with exit code 13. */
+const LEAVING = `
+  import { join } from ${JSON.stringify(LIBRARY)}
+  const [service, options] = process.argv.slice(1)
+  const room = await join(service, { name: 'ada', ...JSON.parse(options) })
+  room.on('warning', () => {})
+  await room.close()
+  await room.closed
+  console.log('closed')
+`
+
+test.each([
+  ['there is no interface at all', { interfaces: { include: ['nope0'] } }],
+  ['nobody is looked for', { interfaces: { include: ['lo', 'lo0'] }, discovery: [] }],
+])('a process that leaves where %s waits until that is done', async (_, options) => {
+  const args = ['--input-type=module', '-e', LEAVING, uniqueService(), JSON.stringify(options)]
+  // Rejects with the exit code where it is not 0.
+  const { stdout } = await promisify(execFile)(process.execPath, args, { timeout: 10_000 })
+  expect(stdout).toBe('closed\n')
+})
