@@ -5,15 +5,14 @@
 
 import { EarshotError } from '../errors.ts'
 import type { Timer } from '../platform/clock.ts'
-import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
-import type { Platform } from '../platform/platform.ts'
+import type { SocketAddress } from '../platform/network.ts'
 import { AnswerLimits } from './beacon/answer-limits.ts'
 import type { BeaconLink } from './beacon/beacon-link.ts'
 import { BeaconLinks } from './beacon/beacon-links.ts'
 import { type Ask, type BeaconPacket, type Bye, encodeBeacon, type Here } from './beacon/beacon-packet.ts'
 import { type HeardPeer, HeardPeers } from './beacon/heard-peers.ts'
 import { Repetition } from './beacon/repetition.ts'
-import type { Advert, Discovery, DiscoveryHandlers } from './discovery.ts'
+import type { Advert, Discovery, LanDiscoveryOptions } from './discovery.ts'
 import { noInterface } from './no-interface.ts'
 
 /** Asked at once, after 1 s and 3 s, and then with pauses twice as long each time up to this one. */
@@ -30,17 +29,8 @@ const SECOND_ASK_MS = 1_000
 /** Time for the goodbye to leave before its socket closes. */
 const GOODBYE_MS = 20
 
-export interface BeaconDiscoveryOptions {
-  /** The service whose peers to look for; undefined for those of every service. */
-  readonly service: string | undefined
-  readonly platform: Pick<Platform, 'clock' | 'random' | 'network'>
-  /** The interfaces to use, of those there are now. Asked again whenever they change. */
-  chooseInterfaces(all: readonly NetworkInterface[]): readonly NetworkInterface[]
-  readonly handlers: DiscoveryHandlers
-}
-
 export class BeaconDiscovery implements Discovery {
-  readonly #options: BeaconDiscoveryOptions
+  readonly #options: LanDiscoveryOptions
   readonly #links: BeaconLinks
   readonly #heard: HeardPeers
   readonly #answers = new AnswerLimits()
@@ -53,7 +43,7 @@ export class BeaconDiscovery implements Discovery {
   #isFull = false
   #isClosed = false
 
-  constructor(options: BeaconDiscoveryOptions) {
+  constructor(options: LanDiscoveryOptions) {
     const { platform, chooseInterfaces, handlers } = options
     const { clock, random, network } = platform
     this.#options = options

@@ -4,7 +4,8 @@
  */
 
 import type { EarshotError } from '../errors.ts'
-import type { SocketAddress } from '../platform/network.ts'
+import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
+import type { Platform } from '../platform/platform.ts'
 
 /** What a room says about itself to everybody who can hear it. None of it is authenticated before a handshake. */
 export interface Advert {
@@ -38,6 +39,16 @@ export interface DiscoveryHandlers {
   onLost(id: string): void
   /** Something does not work but the rest goes on: an interface without multicast, a port that cannot be shared. */
   onWarning(error: EarshotError): void
+}
+
+/** What every way of discovery on the local network works with. */
+export interface LanDiscoveryOptions {
+  /** The service whose peers to look for; undefined for those of every service. */
+  readonly service: string | undefined
+  readonly platform: Pick<Platform, 'clock' | 'random' | 'network'>
+  /** The interfaces to use, of those there are now. Asked again whenever they change. */
+  chooseInterfaces(all: readonly NetworkInterface[]): readonly NetworkInterface[]
+  readonly handlers: DiscoveryHandlers
 }
 
 export interface Discovery {

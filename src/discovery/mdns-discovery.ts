@@ -2,9 +2,8 @@
 
 import type { EarshotError } from '../errors.ts'
 import { addressScope } from '../platform/address-scope.ts'
-import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
-import type { Platform } from '../platform/platform.ts'
-import type { Advert, Discovery, DiscoveryHandlers } from './discovery.ts'
+import type { SocketAddress } from '../platform/network.ts'
+import type { Advert, Discovery, LanDiscoveryOptions } from './discovery.ts'
 import {
   decodeAdvert,
   encodeAdvert,
@@ -20,17 +19,8 @@ import { MdnsEngine } from './mdns/mdns-engine.ts'
 import { noInterface } from './no-interface.ts'
 import { SightingsById } from './sightings-by-id.ts'
 
-export interface MdnsDiscoveryOptions {
-  /** The service whose peers to look for; undefined for those of every service. */
-  readonly service: string | undefined
-  readonly platform: Pick<Platform, 'clock' | 'random' | 'network'>
-  /** The interfaces to use, of those there are now. Asked again whenever they change. */
-  chooseInterfaces(all: readonly NetworkInterface[]): readonly NetworkInterface[]
-  readonly handlers: DiscoveryHandlers
-}
-
 export class MdnsDiscovery implements Discovery {
-  readonly #options: MdnsDiscoveryOptions
+  readonly #options: LanDiscoveryOptions
   readonly #engine: MdnsEngine
   /** By label: one peer may be advertised by several instances, for example while it is being renamed. */
   readonly #sightings = new SightingsById()
@@ -39,7 +29,7 @@ export class MdnsDiscovery implements Discovery {
   /** We hear ourselves, too. */
   #ownId: string | undefined
 
-  constructor(options: MdnsDiscoveryOptions) {
+  constructor(options: LanDiscoveryOptions) {
     const { platform, chooseInterfaces, handlers } = options
     this.#options = options
     const { clock, random, network } = platform

@@ -19,6 +19,7 @@ export const LAYERS: readonly string[] = [
   'src/discovery/discovery.ts',
   'src/discovery/advert-rules.ts',
   'src/discovery/farewells.ts',
+  'src/discovery/interface-follower.ts',
   'src/discovery/mdns/',
   'src/discovery/dns-sd/',
   'src/discovery/sightings-by-id.ts',

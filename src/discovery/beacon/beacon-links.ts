@@ -1,16 +1,11 @@
 /** The links that a beacon uses, opened and closed as the interfaces come, change and go. */
 
-import { asError, EarshotError } from '../../errors.ts'
-import type { Clock, Timer } from '../../platform/clock.ts'
+import type { EarshotError } from '../../errors.ts'
+import type { Clock } from '../../platform/clock.ts'
 import type { Network, NetworkInterface, SocketAddress } from '../../platform/network.ts'
+import { InterfaceFollower } from '../interface-follower.ts'
 import { BeaconLink, type LinkPlace } from './beacon-link.ts'
 import type { BeaconPacket } from './beacon-packet.ts'
-
-/** An interface or port that could not be used is tried again after this time, and whenever the interfaces change. */
-const RETRY_MS = 5_000
-/** How often to look whether the computer has slept, and what counts as sleep. */
-const SLEEP_CHECK_MS = 5_000
-const SLEPT_MS = 10_000
 
 export interface BeaconLinksOptions {
   readonly clock: Clock
@@ -29,23 +24,26 @@ export interface BeaconLinksOptions {
 export class BeaconLinks {
   readonly #options: BeaconLinksOptions
   readonly #links = new Map<string, BeaconLink>()
-  readonly #warned = new Set<string>()
-  #unwatch: (() => void) | undefined
-  #retry: Timer | undefined
-  #sleepWatch: Timer | undefined
-  #reconciling: Promise<void> | undefined
-  #isChangePending = false
+  readonly #follower: InterfaceFollower
   #isClosed = false
 
   constructor(options: BeaconLinksOptions) {
     this.#options = options
+    const { clock, network, chooseInterfaces, onSlept, onWarning } = options
+    this.#follower = new InterfaceFollower({
+      clock,
+      network,
+      user: 'the beacon',
+      chooseInterfaces,
+      onInterfaces: interfaces => this.#openLinks(interfaces),
+      onSlept,
+      onWarning,
+    })
   }
 
   /** Resolves when every link that can be used is open. */
   async start(): Promise<void> {
-    this.#unwatch = this.#options.network.watchInterfaces(() => void this.#reconcile())
-    this.#watchForSleep()
-    await this.#reconcile()
+    await this.#follower.start()
   }
 
   get count(): number {
@@ -58,32 +56,17 @@ export class BeaconLinks {
 
   async close(): Promise<void> {
     this.#isClosed = true
-    this.#unwatch?.()
-    this.#retry?.cancel()
-    this.#sleepWatch?.cancel()
-    await this.#reconciling
+    await this.#follower.stop()
     for (const link of this.#links.values()) link.close()
     this.#links.clear()
   }
 
-  /** Makes the links what the interfaces are now. One run at a time; a change during it leads to another. */
-  #reconcile(): Promise<void> {
-    this.#isChangePending = true
-    this.#reconciling ??= this.#reconcileWhilePending().finally(() => {
-      this.#reconciling = undefined
-    })
-    return this.#reconciling
-  }
-
-  async #reconcileWhilePending(): Promise<void> {
-    while (this.#isChangePending && !this.#isClosed) {
-      this.#isChangePending = false
-      const { chooseInterfaces, network, onChanged } = this.#options
-      const wanted = placesOn(chooseInterfaces(network.interfaces()))
-      const closed = this.#closeUnwanted(wanted)
-      const opened = await Promise.all([...wanted].map(([key, place]) => this.#open(key, place)))
-      if (!this.#isClosed && (closed.length > 0 || opened.includes(true))) onChanged(closed)
-    }
+  /** Makes the links what the interfaces are now. */
+  async #openLinks(interfaces: readonly NetworkInterface[]): Promise<void> {
+    const wanted = placesOn(interfaces)
+    const closed = this.#closeUnwanted(wanted)
+    const opened = await Promise.all([...wanted].map(([key, place]) => this.#open(key, place)))
+    if (!this.#isClosed && (closed.length > 0 || opened.includes(true))) this.#options.onChanged(closed)
   }
 
   #closeUnwanted(wanted: ReadonlyMap<string, LinkPlace>): BeaconLink[] {
@@ -100,13 +83,13 @@ export class BeaconLinks {
     const known = this.#links.get(key)
     if (known?.isWhole) return false
     const { clock, network, onPacket } = this.#options
-    const onWarning = (error: EarshotError) => this.#warn(place, error)
+    const onWarning = (error: EarshotError) => this.#follower.warn(place.interface.name, error)
     const link = known ?? new BeaconLink({ place, clock, network, onPacket, onWarning })
     try {
       await link.open()
     } catch (error) {
-      this.#warn(place, error)
-      this.#retryLater()
+      this.#follower.warn(place.interface.name, error)
+      this.#follower.retryLater()
     }
     if (this.#isClosed || !link.isOpen) {
       link.close()
@@ -114,32 +97,6 @@ export class BeaconLinks {
     }
     this.#links.set(key, link)
     return link.isWhole || known === undefined
-  }
-
-  #retryLater(): void {
-    if (this.#isClosed) return
-    this.#retry?.cancel()
-    this.#retry = this.#options.clock.setTimer(RETRY_MS, () => void this.#reconcile())
-  }
-
-  /** A computer that slept has missed what was said, and may be somewhere else. Only the wall clock tells everywhere. */
-  #watchForSleep(): void {
-    const asleepFrom = this.#options.clock.wallTime()
-    this.#sleepWatch = this.#options.clock.setTimer(SLEEP_CHECK_MS, () => {
-      if (this.#options.clock.wallTime() - asleepFrom > SLEEP_CHECK_MS + SLEPT_MS) this.#options.onSlept()
-      this.#watchForSleep()
-    })
-  }
-
-  #warn({ interface: { name } }: LinkPlace, thrown: unknown): void {
-    const error =
-      thrown instanceof EarshotError
-        ? thrown
-        : new EarshotError('no-network', `the beacon fails on ${name}: ${asError(thrown).message}`, { cause: thrown })
-    const key = `${name} ${error.code}`
-    if (this.#isClosed || this.#warned.has(key)) return
-    this.#warned.add(key)
-    this.#options.onWarning(error)
   }
 }
 
@@ -149,7 +106,7 @@ export class BeaconLinks {
  */
 function placesOn(interfaces: readonly NetworkInterface[]): Map<string, LinkPlace> {
   const places = new Map<string, LinkPlace>()
-  for (const link of interfaces.filter(({ isUp }) => isUp)) {
+  for (const link of interfaces) {
     const key = `${link.name} ${link.index}`
     const ipv4 = link.addresses.filter(({ family }) => family === 'ipv4')
     for (const own of ipv4) places.set(`${key} ${own.address}/${own.prefixLength}`, { interface: link, ipv4: own })

@@ -6,23 +6,19 @@
  * The engine knows names and records; what services are is `dns-sd/`.
  */
 
-import { asError, EarshotError } from '../../errors.ts'
+import { EarshotError } from '../../errors.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { AddressFamily, Network, NetworkInterface } from '../../platform/network.ts'
 import type { Random } from '../../platform/random.ts'
+import { InterfaceFollower } from '../interface-follower.ts'
 import { Link } from './link.ts'
 import type { Interest } from './link-querier.ts'
 import type { Publication } from './publication.ts'
 import type { Persistence } from './querier.ts'
 import { type Question, type ResourceRecord, recordKey, setKey } from './record.ts'
 
-/** An interface that could not be used is tried again after this time, and whenever the interfaces change. */
-const RETRY_MS = 5_000
 /** A new interface that could not send yet is given this long. */
 const REPEAT_MS = 2_000
-/** How often to look whether the computer has slept, and what counts as sleep. */
-const SLEEP_CHECK_MS = 5_000
-const SLEPT_MS = 10_000
 /** Time for the goodbye to leave before its socket closes. */
 const GOODBYE_MS = 20
 /** Our former records may still be under way to us: for this long they are no conflict. */
@@ -60,24 +56,27 @@ export class MdnsEngine {
   /** By interface and family. */
   readonly #links = new Map<string, Link>()
   readonly #former = new Map<string, number>()
-  readonly #warned = new Set<string>()
-  #unwatch: (() => void) | undefined
-  #retry: Timer | undefined
+  readonly #follower: InterfaceFollower
   #repeat: Timer | undefined
-  #sleepWatch: Timer | undefined
-  #reconciling: Promise<void> | undefined
-  #isChangePending = false
   #isClosed = false
 
   constructor(options: MdnsEngineOptions) {
     this.#options = options
+    const { clock, network, chooseInterfaces, onWarning } = options
+    this.#follower = new InterfaceFollower({
+      clock,
+      network,
+      user: 'multicast DNS',
+      chooseInterfaces,
+      onInterfaces: interfaces => this.#openLinks(interfaces),
+      onSlept: () => this.#repeatAll(),
+      onWarning,
+    })
   }
 
   /** Opens the sockets. Resolves when the questions asked so far have left on every interface that can be used. */
   async start(): Promise<void> {
-    this.#unwatch = this.#options.network.watchInterfaces(() => void this.#reconcile())
-    this.#watchForSleep()
-    await this.#reconcile()
+    await this.#follower.start()
   }
 
   /** The interfaces in use. */
@@ -99,7 +98,8 @@ export class MdnsEngine {
     for (const link of this.#links.values()) {
       link.querier.ask(added, this.#options.clock.now())
       link.schedule()
-      if (persistence === 'browse') link.askAtOnce([question]).catch(error => this.#warn(link.interface.name, error))
+      if (persistence === 'browse')
+        link.askAtOnce([question]).catch(error => this.#follower.warn(link.interface.name, error))
     }
   }
 
@@ -154,11 +154,11 @@ export class MdnsEngine {
   async close(): Promise<void> {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#unwatch?.()
-    for (const timer of [this.#retry, this.#repeat, this.#sleepWatch]) timer?.cancel()
+    this.#repeat?.cancel()
+    const stopped = this.#follower.stop()
     const hadPublications = this.#publications.size > 0
     for (const publication of this.#publications) this.withdraw(publication)
-    await this.#reconciling
+    await stopped
     if (hadPublications && this.#links.size > 0) {
       await new Promise<void>(resolve => this.#options.clock.setTimer(GOODBYE_MS, resolve))
     }
@@ -176,31 +176,11 @@ export class MdnsEngine {
 
   /** Interfaces ---------------------------------------------------------------------------------------------------- */
 
-  /** Makes the links what the interfaces are now. One run at a time; a change during it leads to another. */
-  #reconcile(): Promise<void> {
-    this.#isChangePending = true
-    this.#reconciling ??= this.#reconcileWhilePending().finally(() => {
-      this.#reconciling = undefined
-    })
-    return this.#reconciling
-  }
-
-  async #reconcileWhilePending(): Promise<void> {
-    while (this.#isChangePending && !this.#isClosed) {
-      this.#isChangePending = false
-      const wanted = this.#wantedLinks()
-      this.#closeUnwanted(wanted)
-      await Promise.all([...wanted].map(([key, { link, family }]) => this.#openOrUpdate(key, link, family)))
-    }
-  }
-
-  #wantedLinks(): Map<string, { link: NetworkInterface; family: AddressFamily }> {
-    const chosen = this.#options.chooseInterfaces(this.#options.network.interfaces()).filter(({ isUp }) => isUp)
-    return new Map(
-      chosen.flatMap(link =>
-        familiesOf(link).map(family => [`${link.name} ${link.index} ${family}`, { link, family }]),
-      ),
-    )
+  /** Makes the links what the interfaces are now. */
+  async #openLinks(interfaces: readonly NetworkInterface[]): Promise<void> {
+    const wanted = wantedLinks(interfaces)
+    this.#closeUnwanted(wanted)
+    await Promise.all([...wanted].map(([key, { link, family }]) => this.#openOrUpdate(key, link, family)))
   }
 
   #closeUnwanted(wanted: ReadonlyMap<string, unknown>): void {
@@ -233,8 +213,8 @@ export class MdnsEngine {
       for (const publication of this.#publications) opened.responder.claims.add(publication, now)
       await this.#askOn(opened)
     } catch (error) {
-      this.#warn(link.name, error)
-      this.#retryLater()
+      this.#follower.warn(link.name, error)
+      this.#follower.retryLater()
     }
   }
 
@@ -244,8 +224,8 @@ export class MdnsEngine {
       await existing.move(link)
       await this.#sayAndAskAgain(existing)
     } catch (error) {
-      this.#warn(link.name, error)
-      this.#retryLater()
+      this.#follower.warn(link.name, error)
+      this.#follower.retryLater()
     }
   }
 
@@ -280,15 +260,9 @@ export class MdnsEngine {
         for (const listener of this.#listeners) listener.onSettled()
       },
       onNotReady: () => this.#repeatLater(),
-      onWarning: error => this.#warn(link.name, error),
-      onFull: () => this.#warn(link.name, tooManyRecords(link.name)),
+      onWarning: error => this.#follower.warn(link.name, error),
+      onFull: () => this.#follower.warn(link.name, tooManyRecords(link.name)),
     })
-  }
-
-  #retryLater(): void {
-    if (this.#isClosed) return
-    this.#retry?.cancel()
-    this.#retry = this.#options.clock.setTimer(RETRY_MS, () => void this.#reconcile())
   }
 
   /** For an interface that was not ready when it came up. */
@@ -300,17 +274,8 @@ export class MdnsEngine {
 
   #repeatAll(): void {
     for (const link of this.#links.values()) {
-      this.#sayAndAskAgain(link).catch(error => this.#warn(link.interface.name, error))
+      this.#sayAndAskAgain(link).catch(error => this.#follower.warn(link.interface.name, error))
     }
-  }
-
-  /** A computer that slept has missed what was said, and may be somewhere else. Only the wall clock tells everywhere. */
-  #watchForSleep(): void {
-    const asleepFrom = this.#options.clock.wallTime()
-    this.#sleepWatch = this.#options.clock.setTimer(SLEEP_CHECK_MS, () => {
-      if (this.#options.clock.wallTime() - asleepFrom > SLEEP_CHECK_MS + SLEPT_MS) this.#repeatAll()
-      this.#watchForSleep()
-    })
   }
 
   /** Names ---------------------------------------------------------------------------------------------------------- */
@@ -339,19 +304,16 @@ export class MdnsEngine {
     for (const listener of this.#listeners) listener.onRecords(records)
     for (const listener of this.#listeners) listener.onSettled()
   }
+}
 
-  #warn(interfaceName: string, thrown: unknown): void {
-    const error =
-      thrown instanceof EarshotError
-        ? thrown
-        : new EarshotError('no-network', `multicast DNS fails on ${interfaceName}: ${asError(thrown).message}`, {
-            cause: thrown,
-          })
-    const key = `${interfaceName} ${error.code}`
-    if (this.#isClosed || this.#warned.has(key)) return
-    this.#warned.add(key)
-    this.#options.onWarning(error)
-  }
+function wantedLinks(
+  interfaces: readonly NetworkInterface[],
+): Map<string, { link: NetworkInterface; family: AddressFamily }> {
+  return new Map(
+    interfaces.flatMap(link =>
+      familiesOf(link).map(family => [`${link.name} ${link.index} ${family}`, { link, family }]),
+    ),
+  )
 }
 
 /** IPv6 multicast does not pass the loopback interface on Linux; on one machine IPv4 does as well. */
