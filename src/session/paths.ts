@@ -193,7 +193,7 @@ export class Paths implements PathHandlers {
 
   #takesMore(): boolean {
     const path = this.#chosen
-    return path !== undefined && path.isWritable && this.#log.bytes < MAX_UNACKNOWLEDGED_BYTES
+    return path?.isWritable === true && this.#log.bytes < MAX_UNACKNOWLEDGED_BYTES
   }
 
   #resume(): void {
