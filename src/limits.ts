@@ -228,3 +228,17 @@ export const MAX_ADDRESSES_PER_PEER = 16
 export const MAX_PARALLEL_DIALS = 32
 /** Peers and addresses of which a room remembers that it told why they do not let it in, for each cause. */
 export const MAX_TOLD_REFUSALS = 256
+
+// NAT traversal -------------------------------------------------------------------------------------------------------
+
+/** Attributes of one STUN message; honest ones have about ten. */
+export const MAX_STUN_ATTRIBUTES = 64
+
+/** RFC 8489 sections 14.8 to 14.14: realm, nonce, software and reason phrase have fewer than 128 characters. */
+export const MAX_STUN_TEXT_BYTES = 763
+
+/** RFC 8489 section 14.3: a user name has fewer than 509 bytes. */
+export const MAX_STUN_USERNAME_BYTES = 508
+
+/** Password algorithms of a server that are looked at; RFC 8489 knows two. */
+export const MAX_STUN_ALGORITHMS = 16

@@ -25,6 +25,7 @@ export const LAYERS: readonly string[] = [
   'src/discovery/sightings-by-id.ts',
   'src/discovery/beacon/',
   'src/discovery/',
+  'src/nat/stun/',
   'src/session/noise/',
   'src/session/',
   'src/messaging/',
