@@ -135,8 +135,23 @@ export interface TcpListener {
 }
 
 export interface TcpConnectOptions {
+  /** For all of it, TLS included. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal
+  /**
+   * Connect from this port. Several connections to different remotes may share it, but not with a listener that is there
+   * already; one may open on it afterwards. @default any free port
+   */
+  readonly localPort?: number
+  /** Speak TLS, as its client. @default plain TCP */
+  readonly tls?: TlsOptions
+}
+
+export interface TlsOptions {
+  /** The host name or IP address that the certificate must be for. */
+  readonly serverName: string
+  /** Certificates in PEM that are trusted. @default those that the system or Node trusts */
+  readonly trustedCertificates?: readonly string[]
 }
 
 export interface Network {
@@ -153,7 +168,10 @@ export interface Network {
 
   listenTcp(options: TcpListenOptions, onConnection: (connection: TcpConnection) => void): Promise<TcpListener>
 
-  /** Rejects with `unreachable` (the hint says how: refused, no route, …), `timeout` or `permission-denied`; or with `signal.reason`. */
+  /**
+   * Rejects with `unreachable` (the hint says how: refused, no route, …), `timeout`, `permission-denied`, `address-in-use`
+   * (of `localPort`) or, for TLS, `untrusted-peer`; or with `signal.reason`.
+   */
   connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection>
 
   /** The addresses of a host name, resolved by the system. Rejects with `unreachable`. */

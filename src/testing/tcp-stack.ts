@@ -1,5 +1,6 @@
 /** TCP of one simulated host: its listeners, its connections, and which of them a segment is for. */
 
+import { EarshotError } from '../errors.ts'
 import type {
   SocketAddress,
   TcpConnection,
@@ -64,6 +65,15 @@ interface Ends {
   readonly remotePort: number
 }
 
+/** What a program wants to connect. */
+interface Dialling {
+  readonly remote: SocketAddress
+  /** Undefined: any free port. */
+  readonly localPort: number | undefined
+  readonly program: EventOwner
+  readonly attempt: string
+}
+
 export class TcpStack {
   readonly #ip: IpStack
   readonly #listeners = new Map<number, readonly SimulatedTcpListener[]>()
@@ -106,11 +116,12 @@ export class TcpStack {
   }
 
   connect(remote: SocketAddress, options: TcpConnectOptions, program: EventOwner): Promise<TcpConnection> {
-    const { timeoutMs, signal } = options
+    const { timeoutMs, signal, localPort } = options
     const { time } = this.#ip
     const attempt = `cannot connect to ${formatSocketAddress(remote)}`
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
+      if (options.tls) return reject(withoutTls(attempt))
       const settle = () => {
         time.cancel(timer)
         signal?.removeEventListener('abort', onAbort)
@@ -121,15 +132,18 @@ export class TcpStack {
         reject(reason)
       }
       const onAbort = () => fail(signal?.reason)
-      const endpoint = this.#dial(remote, program, attempt, {
-        onEstablished() {
-          time.schedule(0, program, () => {
-            settle()
-            resolve(endpoint)
-          })
+      const endpoint = this.#dial(
+        { remote, localPort, program, attempt },
+        {
+          onEstablished() {
+            time.schedule(0, program, () => {
+              settle()
+              resolve(endpoint)
+            })
+          },
+          onRefused: systemCode => void time.schedule(0, program, () => fail(systemError(systemCode, attempt))),
         },
-        onRefused: systemCode => void time.schedule(0, program, () => fail(systemError(systemCode, attempt))),
-      })
+      )
       const timer = time.schedule(timeoutMs, program, () => {
         fail(systemError('ETIMEDOUT', `${attempt} within ${timeoutMs} ms`))
       })
@@ -148,9 +162,7 @@ export class TcpStack {
   }
 
   #dial(
-    remote: SocketAddress,
-    program: EventOwner,
-    attempt: string,
+    { remote, localPort: chosenPort, program, attempt }: Dialling,
     events: Pick<TcpEndpointParts, 'onEstablished' | 'onRefused'>,
   ): TcpEndpoint {
     const destination = parseIpAddress(remote.address)
@@ -160,10 +172,10 @@ export class TcpStack {
     const route = this.#ip.route(destination)
     if (route === undefined) throw systemError('ENETUNREACH', attempt)
     const towards = { local: inZone(route.source, route.through.name), remote: destination, remotePort: remote.port }
-    const localPort = this.#ip.ephemeralPort(port => {
-      return this.#listenersOn(port).length === 0 && !this.#endpoints.has(keyOf({ ...towards, localPort: port }))
-    })
-    if (localPort === undefined) throw systemError('EADDRNOTAVAIL', attempt)
+    const isFree = (port: number) => !this.#endpoints.has(keyOf({ ...towards, localPort: port }))
+    if (chosenPort !== undefined && this.#listenersOn(chosenPort).length > 0) throw systemError('EADDRINUSE', attempt)
+    const localPort = chosenPort ?? this.#ip.ephemeralPort(port => this.#listenersOn(port).length === 0 && isFree(port))
+    if (localPort === undefined || !isFree(localPort)) throw systemError('EADDRNOTAVAIL', attempt)
     const endpoint = this.#open({ ...towards, localPort }, program, 'syn-sent', events)
     endpoint.connect()
     return endpoint
@@ -220,6 +232,12 @@ export class TcpStack {
 
 function keyOf({ local, localPort, remote, remotePort }: Ends): string {
   return `${local.text} ${localPort} ${remote.text} ${remotePort}`
+}
+
+function withoutTls(attempt: string): EarshotError {
+  return new EarshotError('unreachable', `${attempt}: the simulated network has no TLS`, {
+    hint: 'Use plain TCP in simulations; TLS needs a real network.',
+  })
 }
 
 function overlap(a: IpAddress, b: IpAddress): boolean {

@@ -50,6 +50,7 @@ const SYSTEM_AND_CLI = [...SYSTEM, 'src/cli/']
 /** Modules of Node, and who may import each. What is not here is imported nowhere. */
 const BUILTINS: Readonly<Record<string, readonly string[]>> = {
   'node:net': SYSTEM,
+  'node:tls': SYSTEM,
   'node:dgram': SYSTEM,
   'node:dns/promises': SYSTEM,
   'node:os': SYSTEM_AND_CLI,

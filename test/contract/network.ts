@@ -6,7 +6,14 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ErrorCode } from '../../src/errors.ts'
 import { EarshotError } from '../../src/errors.ts'
-import type { Network, SocketAddress, TcpListener, UdpOptions, UdpSocket } from '../../src/platform/network.ts'
+import type {
+  Network,
+  SocketAddress,
+  TcpConnectOptions,
+  TcpListener,
+  UdpOptions,
+  UdpSocket,
+} from '../../src/platform/network.ts'
 import { type Recorder, TcpRecorder, UdpRecorder } from './recorder.ts'
 
 export interface NetworkPair {
@@ -375,6 +382,25 @@ function tcpContract(scope: Scope): void {
     expect(near.closes).toEqual([])
   })
 
+  test('a chosen port serves several connections to different remotes, and then a listener', async () => {
+    const { pair } = scope
+    const localPort = 20_000 + (process.pid % 10_000)
+    for (let i = 0; i < 2; i++) {
+      const { listener, accepted } = await scope.listen('b', { host: '0.0.0.0', port: 0 })
+      const near = await scope.dial(scope.at(listener), { localPort })
+      expect(near.connection.local.port).toBe(localPort)
+      expect((await pair.until(accepted())).connection.remote.port).toBe(localPort)
+    }
+    const { listener } = await scope.listen('b', { host: '0.0.0.0', port: 0 })
+
+    await scope.listen('a', { host: '0.0.0.0', port: localPort })
+
+    await expectCode(
+      pair.until(pair.a.connectTcp(scope.at(listener), { timeoutMs: 5_000, localPort })),
+      'address-in-use',
+    )
+  })
+
   test('after end the other direction goes on, until it ends too', async () => {
     const { near, far } = await scope.connect()
 
@@ -585,9 +611,10 @@ class Scope {
     return { address: this.pair.families[0]!.b, port: listener.local.port }
   }
 
-  async dial(remote: SocketAddress, signal?: AbortSignal): Promise<TcpRecorder> {
-    const options = signal ? { timeoutMs: 5_000, signal } : { timeoutMs: 5_000 }
-    const connected = this.pair.a.connectTcp(remote, options).then(connection => new TcpRecorder(connection))
+  async dial(remote: SocketAddress, options: Partial<TcpConnectOptions> = {}): Promise<TcpRecorder> {
+    const connected = this.pair.a
+      .connectTcp(remote, { timeoutMs: 5_000, ...options })
+      .then(connection => new TcpRecorder(connection))
     const recorder = await this.pair.until(connected)
     this.defer(() => recorder.connection.destroy())
     return recorder
@@ -599,7 +626,7 @@ class Scope {
     signal?: AbortSignal,
   ): Promise<{ near: TcpRecorder; far: TcpRecorder }> {
     const { listener, accepted } = await this.listen('b', { host: wildcard, port: 0 })
-    const near = await this.dial({ address: b, port: listener.local.port }, signal)
+    const near = await this.dial({ address: b, port: listener.local.port }, signal ? { signal } : {})
     return { near, far: await this.pair.until(accepted()) }
   }
 }

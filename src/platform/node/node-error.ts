@@ -8,6 +8,16 @@ import { CONNECTION_RESET, NOBODY_LISTENS } from '../network.ts'
 
 type Translation = readonly [code: ErrorCode, hint: string, reason?: string]
 
+const WRONG_CERTIFICATE: Translation = [
+  'untrusted-peer',
+  'The certificate of that server is not one to trust: it is for another name, out of date, or signed by nobody known.',
+]
+
+const NOT_TLS: Translation = [
+  'protocol-violation',
+  'What answers there does not speak TLS as it should: is it the right port?',
+]
+
 const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   EACCES: [
     'permission-denied',
@@ -40,6 +50,15 @@ const TRANSLATIONS: Readonly<Record<string, Translation>> = {
   ECONNRESET: ['lost', 'The other side broke the connection off: its program may have ended.', CONNECTION_RESET],
   ECONNABORTED: ['lost', 'The connection broke: the network may have changed.'],
   EPIPE: ['lost', 'The other side has closed the connection.'],
+  CERT_HAS_EXPIRED: WRONG_CERTIFICATE,
+  CERT_NOT_YET_VALID: WRONG_CERTIFICATE,
+  DEPTH_ZERO_SELF_SIGNED_CERT: WRONG_CERTIFICATE,
+  SELF_SIGNED_CERT_IN_CHAIN: WRONG_CERTIFICATE,
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: WRONG_CERTIFICATE,
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: WRONG_CERTIFICATE,
+  ERR_TLS_CERT_ALTNAME_INVALID: WRONG_CERTIFICATE,
+  EPROTO: NOT_TLS,
+  ERR_SSL_WRONG_VERSION_NUMBER: NOT_TLS,
   EMFILE: ['limit-reached', 'This process has too many files and sockets open (`ulimit -n`).'],
   ENFILE: ['limit-reached', 'This machine has too many files and sockets open.'],
   ENOBUFS: ['limit-reached', 'The system has no buffers left for this; sending more slowly may help.'],

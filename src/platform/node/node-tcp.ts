@@ -3,7 +3,8 @@
  * connections, so a connection is one object beside its socket: the listeners are shared functions that find it there.
  */
 
-import { createServer, Socket } from 'node:net'
+import { createServer, isIP, Socket } from 'node:net'
+import { checkServerIdentity, connect as connectTls } from 'node:tls'
 import { EarshotError } from '../../errors.ts'
 import {
   NOBODY_LISTENS,
@@ -26,7 +27,12 @@ export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): P
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const target = formatSocketAddress(remote)
-    const socket = new Socket(SOCKET_OPTIONS)
+    let socket: Socket
+    try {
+      socket = dial(remote, options)
+    } catch (error) {
+      return reject(nodeError(error, `cannot connect to ${target}`, 'unreachable'))
+    }
     const timer = setTimeout(() => fail(connectTimeout(target, timeoutMs)), timeoutMs)
     const onAbort = () => fail(signal?.reason)
     const onError = (error: Error) => fail(nodeError(error, `cannot connect to ${target}`, 'unreachable'))
@@ -43,19 +49,29 @@ export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): P
     }
     signal?.addEventListener('abort', onAbort)
     socket.on('error', onError)
-    socket.once('connect', () => {
+    socket.once(options.tls ? 'secureConnect' : 'connect', () => {
       settle()
       const connection = openConnection(socket)
       if (!connection) reject(new EarshotError('lost', `the connection to ${target} broke as soon as it stood`))
       else if (isOwnEcho(connection)) reject(nobodyListens(connection, target))
       else resolve(connection)
     })
-    try {
-      // An address needs no resolver, and must not wait for one.
-      socket.connect({ host: remote.address, port: remote.port, noDelay: true, lookup: literal })
-    } catch (error) {
-      onError(error as Error)
-    }
+  })
+}
+
+/** A socket that connects; what goes wrong it tells later. Throws for arguments that the system does not take. */
+function dial({ address: host, port }: SocketAddress, { localPort, tls }: TcpConnectOptions): Socket {
+  // An address needs no resolver, and must not wait for one.
+  const target = { host, port, noDelay: true, lookup: literal, ...(localPort === undefined ? {} : { localPort }) }
+  if (tls === undefined) return new Socket(SOCKET_OPTIONS).connect(target)
+  const { serverName, trustedCertificates } = tls
+  return connectTls({
+    ...SOCKET_OPTIONS,
+    ...target,
+    // RFC 6066 section 3: the name that is sent must not be an address.
+    ...(isIP(serverName) ? {} : { servername: serverName }),
+    ...(trustedCertificates === undefined ? {} : { ca: [...trustedCertificates] }),
+    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
   })
 }
 
