@@ -242,3 +242,9 @@ export const MAX_STUN_USERNAME_BYTES = 508
 
 /** Password algorithms of a server that are looked at; RFC 8489 knows two. */
 export const MAX_STUN_ALGORITHMS = 16
+
+/** Requests sent to an address that a server has named and that has not answered: more could be used against a third party. */
+export const MAX_UNANSWERED_PROBES = 4
+
+/** STUN servers that one discovery asks. */
+export const MAX_STUN_SERVERS = 16

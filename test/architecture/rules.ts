@@ -26,6 +26,7 @@ export const LAYERS: readonly string[] = [
   'src/discovery/beacon/',
   'src/discovery/',
   'src/nat/stun/',
+  'src/nat/behaviour/',
   'src/session/noise/',
   'src/session/',
   'src/messaging/',
@@ -35,7 +36,7 @@ export const LAYERS: readonly string[] = [
   'src/cli/',
 ]
 
-const PUBLIC_ENTRIES = ['src/index.ts', 'src/net.ts', 'src/mdns.ts']
+const PUBLIC_ENTRIES = ['src/index.ts', 'src/net.ts', 'src/mdns.ts', 'src/nat.ts']
 
 /** Who may know platform/node: the entries, which wire it to the rest. */
 const NODE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {

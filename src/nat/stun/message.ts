@@ -9,7 +9,7 @@
  *     |         value, padded …                                       |
  */
 
-import { protocolViolation } from '../../errors.ts'
+import { EarshotError, protocolViolation } from '../../errors.ts'
 import { MAX_STUN_ATTRIBUTES } from '../../limits.ts'
 import { ByteReader } from '../../wire/byte-reader.ts'
 import { ByteWriter } from '../../wire/byte-writer.ts'
@@ -113,6 +113,17 @@ export function decodeStunMessage(bytes: Uint8Array): ReceivedStunMessage {
   const classBits = ((type >>> 7) & 0b10) | ((type >>> 4) & 0b01)
   const method = ((type >>> 2) & 0xf80) | ((type >>> 1) & 0x70) | (type & 0xf)
   return { class: CLASSES[classBits]!, method, transactionId, bytes, ...readAttributes(reader) }
+}
+
+/** A message, or undefined where the bytes are none: on a port that others use or can reach, that is no error. */
+export function readStunMessage(bytes: Uint8Array): ReceivedStunMessage | undefined {
+  if (!looksLikeStun(bytes)) return undefined
+  try {
+    return decodeStunMessage(bytes)
+  } catch (error) {
+    if (error instanceof EarshotError && error.code === 'protocol-violation') return undefined
+    throw error
+  }
 }
 
 /** The value of the first attribute of a type: where one is repeated, others are ignored (RFC 8489 section 14). */

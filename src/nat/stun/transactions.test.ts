@@ -118,6 +118,7 @@ describe('a request', () => {
     const reason = new Error('closed')
     transactions.close(reason)
     await expect(responding).rejects.toBe(reason)
+    await expect(transactions.request(binding)).rejects.toBe(reason)
   })
 })
 

@@ -58,6 +58,7 @@ const UNSIGNED_ERRORS: readonly number[] = [300, 400, 401, 438]
 export class StunTransactions {
   readonly #options: StunTransactionsOptions
   readonly #open = new Map<string, Transaction>()
+  #closed: { readonly reason: unknown } | undefined
 
   constructor(options: StunTransactionsOptions) {
     this.#options = options
@@ -83,6 +84,7 @@ export class StunTransactions {
     )
     return new Promise((resolve, reject) => {
       if (signal?.aborted) return reject(signal.reason)
+      if (this.#closed) return reject(this.#closed.reason)
       const key = keyOf(transactionId)
       const onAbort = () => transaction.fail(signal!.reason)
       const transaction = new Transaction({
@@ -111,8 +113,9 @@ export class StunTransactions {
     return transaction !== undefined
   }
 
-  /** Rejects what is open. */
+  /** Rejects what is open, and whatever is asked afterwards. */
   close(reason: unknown): void {
+    this.#closed ??= { reason }
     for (const transaction of [...this.#open.values()]) transaction.fail(reason)
   }
 }

@@ -1,0 +1,101 @@
+/**
+ * `earshot/nat`: what a NAT does, and ways through it, in the words of the RFCs. Useful alone; `docs/nat.md` has examples.
+ * No server is contacted that the caller has not named.
+ */
+
+import {
+  type BehaviourOptions,
+  discoverBehaviourOn,
+  type LifetimeOptions,
+  measureMappingLifetimeOn,
+  type NatBehaviour,
+} from './nat/behaviour/discover.ts'
+import type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
+import { checkFamily, checkRange, checkStunServer, PORT_RANGE, TIMEOUT_RANGE_MS } from './nat/stun/argument-check.ts'
+import { requestBindingOn } from './nat/stun/binding.ts'
+import type { AddressFamily, SocketAddress } from './platform/network.ts'
+import { nodePlatform } from './platform/node/node-platform.ts'
+import type { Platform } from './platform/platform.ts'
+
+export type {
+  FilteringBehaviour,
+  MappingBehaviour,
+  PortAllocation,
+} from './nat/behaviour/classification.ts'
+export type { BehaviourOptions, LifetimeOptions, NatBehaviour } from './nat/behaviour/discover.ts'
+export type { Hairpinning } from './nat/behaviour/hairpinning.ts'
+export type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
+export type { ServerReport } from './nat/behaviour/survey.ts'
+export type { TcpBehaviour } from './nat/behaviour/tcp-behaviour.ts'
+export type { UdpBehaviour } from './nat/behaviour/udp-behaviour.ts'
+export { parseStunUri, type ServerTransport, type StunUri } from './nat/stun/stun-uri.ts'
+export type { SocketAddress } from './platform/network.ts'
+
+export interface RequestBindingOptions {
+  /** @default 'ipv4' */
+  readonly family?: AddressFamily
+  /** @default any free port */
+  readonly localPort?: number
+  /** How long the server may take to answer, in milliseconds, 100 to 60,000. @default 5_000 */
+  readonly timeoutMs?: number
+  /** Certificates in PEM to trust for `stuns:`. @default those that the system trusts */
+  readonly trustedCertificates?: readonly string[]
+  readonly signal?: AbortSignal
+  /** A simulated host of `earshot/testing`. @default the machine that this runs on */
+  readonly network?: Platform
+}
+
+export interface BindingAnswer {
+  /** Our address as the server sees it. */
+  readonly mapped: SocketAddress
+  readonly localPort: number
+  /** The server's address. */
+  readonly server: SocketAddress
+  /** From the request to the answer, in milliseconds. */
+  readonly rttMs: number
+}
+
+/**
+ * Asks one STUN server (RFC 8489) how it sees us, over UDP, TCP (`'stun:host?transport=tcp'`) or TLS (`'stuns:host'`).
+ *
+ * @throws rejects with TypeError or RangeError for wrong arguments, `timeout`, `unreachable`, `untrusted-peer` for a wrong
+ *   certificate, `refused` with the server's error as `reason`, or `signal.reason`
+ */
+export async function requestBinding(server: string, options: RequestBindingOptions = {}): Promise<BindingAnswer> {
+  const {
+    family = 'ipv4',
+    localPort,
+    timeoutMs = 5_000,
+    trustedCertificates,
+    signal,
+    network = nodePlatform(),
+  } = options
+  const uri = checkStunServer(server)
+  checkFamily(family)
+  checkRange('timeoutMs', timeoutMs, TIMEOUT_RANGE_MS)
+  if (localPort !== undefined) checkRange('localPort', localPort, PORT_RANGE)
+  const answer = await requestBindingOn(network, { uri, family, localPort, timeoutMs, trustedCertificates, signal })
+  return { mapped: answer.mapped, localPort: answer.localPort, server: answer.from, rttMs: answer.rttMs }
+}
+
+/**
+ * Behaviour discovery (RFC 5780): mapping, filtering, hairpinning and how ports are chosen. Takes one to a few seconds, since
+ * some answers are silence. What cannot be told is 'unknown'; servers that do not answer are in the report, and are no error.
+ *
+ * @throws rejects with TypeError or RangeError for wrong arguments, with `address-in-use` where `localPort` is taken,
+ *   `no-network` where there is none, `signal.reason` when aborted
+ */
+export async function discoverBehaviour(options: BehaviourOptions): Promise<NatBehaviour> {
+  return discoverBehaviourOn(options?.network ?? nodePlatform(), options)
+}
+
+/**
+ * How long a UDP mapping lives without traffic (RFC 5780 section 4.6). Takes minutes: it has to wait as long as that, two or
+ * three times. Sockets are open meanwhile and keep the process alive.
+ *
+ * @throws rejects with TypeError or RangeError for wrong arguments, `timeout` where the server does not answer, `unreachable`
+ *   where it has no address, `signal.reason` when aborted
+ */
+export async function measureMappingLifetime(options: LifetimeOptions): Promise<MappingLifetime> {
+  return measureMappingLifetimeOn(options?.network ?? nodePlatform(), options)
+}
