@@ -248,3 +248,15 @@ export const MAX_UNANSWERED_PROBES = 4
 
 /** STUN servers that one discovery asks. */
 export const MAX_STUN_SERVERS = 16
+
+/** Bytes of a relayed datagram: with the header of a Send indication it fits one UDP datagram to the server. */
+export const MAX_TURN_DATAGRAM_BYTES = 65_456
+
+/** Peers, by IP address, that one allocation relays to at a time. */
+export const MAX_TURN_PEERS = 256
+
+/** Datagrams to one peer that wait for the server to permit it. */
+export const MAX_TURN_WAITING_DATAGRAMS = 16
+
+/** TURN servers that send us on to another one, in a row. */
+export const MAX_TURN_REDIRECTIONS = 3

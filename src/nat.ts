@@ -13,6 +13,9 @@ import {
 import type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
 import { checkFamily, checkRange, checkStunServer, PORT_RANGE, TIMEOUT_RANGE_MS } from './nat/stun/argument-check.ts'
 import { requestBindingOn } from './nat/stun/binding.ts'
+import { allocateOn } from './nat/turn/allocate.ts'
+import { type AllocateOptions, checkAllocateOptions } from './nat/turn/allocate-options.ts'
+import type { Allocation } from './nat/turn/allocation.ts'
 import type { AddressFamily, SocketAddress } from './platform/network.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
 import type { Platform } from './platform/platform.ts'
@@ -29,6 +32,8 @@ export type { ServerReport } from './nat/behaviour/survey.ts'
 export type { TcpBehaviour } from './nat/behaviour/tcp-behaviour.ts'
 export type { UdpBehaviour } from './nat/behaviour/udp-behaviour.ts'
 export { parseStunUri, type ServerTransport, type StunUri } from './nat/stun/stun-uri.ts'
+export type { AllocateOptions } from './nat/turn/allocate-options.ts'
+export type { Allocation, AllocationStats } from './nat/turn/allocation.ts'
 export type { SocketAddress } from './platform/network.ts'
 
 export interface RequestBindingOptions {
@@ -98,4 +103,16 @@ export async function discoverBehaviour(options: BehaviourOptions): Promise<NatB
  */
 export async function measureMappingLifetime(options: LifetimeOptions): Promise<MappingLifetime> {
   return measureMappingLifetimeOn(options?.network ?? nodePlatform(), options)
+}
+
+/**
+ * An address at a TURN server (RFC 8656) that relays datagrams between us and peers, over UDP, TCP or TLS. It keeps itself alive
+ * until `close()`, and keeps the process alive.
+ *
+ * @throws rejects with TypeError or RangeError for wrong arguments; `refused` for a wrong user name or password, or where the
+ *   server does not want to; `limit-reached` where it has no room, with `retryAfterMs`; `timeout` and `unreachable` where
+ *   nobody answers; `untrusted-peer` for a wrong certificate; `signal.reason`
+ */
+export async function allocate(options: AllocateOptions): Promise<Allocation> {
+  return allocateOn(options?.network ?? nodePlatform(), checkAllocateOptions(options))
 }

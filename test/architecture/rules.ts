@@ -27,6 +27,7 @@ export const LAYERS: readonly string[] = [
   'src/discovery/',
   'src/nat/stun/',
   'src/nat/behaviour/',
+  'src/nat/turn/',
   'src/session/noise/',
   'src/session/',
   'src/messaging/',

@@ -10,11 +10,11 @@ import type { Timer } from '../../platform/clock.ts'
 import type { AddressFamily, SocketAddress } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
 import type { Binding } from '../stun/binding.ts'
+import { mayBeAsked } from '../stun/remote-address.ts'
 import { resolveServer } from '../stun/resolve-server.ts'
 import { retransmissionDelays } from '../stun/retransmission.ts'
 import { formatStunUri, type StunUri } from '../stun/stun-uri.ts'
 import { classifyMapping, isMappingDecided, type MappingBehaviour, type MappingObservation } from './classification.ts'
-import { mayBeAsked } from './remote-address.ts'
 import type { BindingOptions } from './stun-socket.ts'
 
 /** What became of one server. */

@@ -22,6 +22,12 @@ export function checkStunServer(server: string): StunUri {
   throw new RangeError(`'${server}' is a TURN server; the URI of a STUN server begins with 'stun:' or 'stuns:'`)
 }
 
+export function checkTurnServer(server: string): StunUri {
+  const uri = parseStunUri(server)
+  if (uri.scheme === 'turn' || uri.scheme === 'turns') return uri
+  throw new RangeError(`'${server}' is a STUN server; the URI of a TURN server begins with 'turn:' or 'turns:'`)
+}
+
 export function checkFamily(family: AddressFamily): void {
   if (family !== 'ipv4' && family !== 'ipv6') throw new RangeError(`family must be 'ipv4' or 'ipv6', not '${family}'`)
 }

@@ -47,7 +47,7 @@ const encoder = new TextEncoder()
 
 /** A credential as it is compared and hashed. Throws RangeError. */
 export function prepareCredential({ username, password }: LongTermCredential): LongTermCredential {
-  const prepared = { username: opaqueString('username', username), password: opaqueString('password', password) }
+  const prepared = { username: opaqueString('username', username), password: opaqueString('credential', password) }
   const { length } = encoder.encode(prepared.username)
   if (length > MAX_STUN_USERNAME_BYTES) {
     throw new RangeError(`username must have at most ${MAX_STUN_USERNAME_BYTES} bytes of UTF-8, not ${length}`)
