@@ -11,6 +11,7 @@ const PROGRAMS = {
   'avahi-daemon': 'avahi-daemon',
   'avahi-browse': 'avahi-utils',
   'dbus-daemon': 'dbus',
+  turnserver: 'coturn',
 }
 
 /** Why the lab cannot run here: one reason each, none if it can. */

@@ -12,6 +12,7 @@ let labs = 0
 export class Lab {
   readonly #name = `t${process.pid}x${labs++}`
   readonly #programs: Program[] = []
+  readonly #daemons: ChildProcess[] = []
   readonly #namespaces: Readonly<Record<string, { readonly ns: string }>>
 
   /** Builds the hosts of a natlab spec, for example `site home none hosts=ada,bob`. */
@@ -37,7 +38,32 @@ export class Lab {
     return program
   }
 
+  /** The first IPv4 address of a host, as its neighbours see it. */
+  address(host: string): string {
+    const [, address] =
+      /inet (\S+)\//.exec(this.run(host, 'ip', '-4', '-oneline', 'address', 'show', 'dev', 'eth0')) ?? []
+    if (address === undefined) throw new Error(`${host} has no IPv4 address`)
+    return address
+  }
+
+  /** Starts a command on a host, and resolves when it has printed something that fits. It ends with the lab. */
+  daemon(host: string, isReady: RegExp, ...command: readonly string[]): Promise<void> {
+    const child = spawn('ip', ['netns', 'exec', this.#namespace(host), ...command], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    })
+    this.#daemons.push(child)
+    return new Promise((resolve, reject) => {
+      const lines: string[] = []
+      createInterface({ input: child.stdout }).on('line', line => {
+        lines.push(line)
+        if (isReady.test(line)) resolve()
+      })
+      child.on('close', code => reject(new Error(`${command[0]} ended with ${code}:\n${lines.join('\n')}`)))
+    })
+  }
+
   close(): void {
+    for (const daemon of this.#daemons) daemon.kill('SIGKILL')
     for (const program of this.#programs) program.stop()
     this.natlab('down')
   }
