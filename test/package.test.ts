@@ -16,6 +16,7 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const CONSUMER = `
 import { discover, EarshotError, ERROR_CODES, Identity, join, type Peer, type Room } from 'earshot'
 import { browse, publish } from 'earshot/mdns'
+import { allocate, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
 import { simulate } from 'earshot/testing'
 import { z } from 'zod'
@@ -32,6 +33,14 @@ for await (const { txt } of browse('_ipp._tcp')) txt satisfies Readonly<Record<s
 await using service = await publish({ name: 'Laser', type: '_ipp._tcp', port: 631 })
 service.update({ txt: { color: 'T' } })
 for await (const change of watchInterfaces()) change satisfies object
+const { udp, udpBlocked } = await discoverBehaviour({ servers: ['stun:stun.example.org'] })
+if (udp?.portAllocation.kind === 'sequential') udp.portAllocation.delta.toFixed()
+udpBlocked satisfies 'yes' | 'no' | 'unknown'
+;(await requestBinding('stun:stun.example.org')).mapped.port.toFixed()
+;(await measureMappingLifetime({ server: 'stun:stun.example.org' })).atLeastMs.toFixed()
+const turn = { server: 'turns:turn.example.org', username: 'ada', credential: 'secret', onDatagram: (bytes: Uint8Array) => void bytes }
+await using relay: Allocation = await allocate(turn)
+relay.send(new Uint8Array(1), relay.relayedAddress) satisfies boolean
 interfaces()[0]?.name satisfies string | undefined
 new EarshotError(ERROR_CODES[0], 'a message')
 
@@ -144,6 +153,7 @@ test('the published modules run', () => {
   const program = `
     import { join } from 'earshot'
     import 'earshot/mdns'
+    import 'earshot/nat'
     import 'earshot/net'
     import { simulate } from 'earshot/testing'
     const net = simulate({ seed: 1 })

@@ -6,6 +6,7 @@ import { addAnswer } from './commands/answer.ts'
 import { addAsk } from './commands/ask.ts'
 import { addChat } from './commands/chat.ts'
 import { addInterfaces } from './commands/interfaces.ts'
+import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
 import { addWho } from './commands/who.ts'
 import { addSettings } from './settings.ts'
@@ -19,7 +20,7 @@ Examples:
   $ earshot answer time -- date      answer questions by running a command
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
-Environment: NO_COLOR for plain text, EARSHOT_SECRET instead of --secret, EARSHOT_DEBUG for stack traces.`
+Environment: NO_COLOR for plain text, EARSHOT_SECRET instead of --secret, EARSHOT_STUN instead of --stun, EARSHOT_DEBUG for stack traces.`
 
 /** The program; parsing a command line runs its command through `run`. Errors of usage are thrown, not exited. */
 export function createProgram(version: string, run: RunCommand): Command {
@@ -38,5 +39,6 @@ export function createProgram(version: string, run: RunCommand): Command {
   addAnswer(program, run)
   addPing(program, run)
   addInterfaces(program, run)
+  addNat(program, run)
   return program
 }

@@ -18,6 +18,10 @@ test.each([
   [['ask', 'Ada', 'weather', '1', '2'], /too many words/],
   [['answer', 'weather'], /missing required argument 'command'/],
   [['ping'], /missing required argument 'name'/],
+  [['nat'], /name a STUN server with --stun or EARSHOT_STUN/],
+  [['nat', '--stun', 'http://example.org'], /no URI of a STUN or TURN server/],
+  [['nat', '--stun', 'turn:example.org'], /TURN server; .* begins with 'stun:'/],
+  [['nat', '--stun', 'stun.example.org:0'], /from 1 to 65535/],
   [['ping', 'Ada', '--count', '0'], /'0' is not a number from 1 on/],
   [['ping', '192.168.0.2:99999'], /'192.168.0.2:99999': the port must be 1 to 65535/],
   [['chat', '--peer', '192.168.0.2'], /'192.168.0.2': the port is missing/],
@@ -37,19 +41,22 @@ test('bad usage is an event too, with --json', async () => {
   expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
 })
 
-test.each(['who', 'chat', 'ask', 'answer', 'ping', 'interfaces'])('the help of %s has examples', async command => {
-  const process = earshot([command, '--help'])
-  expect(await process.exitCode).toBe(0)
-  expect(process.stdout.text).toMatch(/^Usage: earshot /)
-  expect(process.stdout.text).toMatch(/^Examples:\n {2}\$ earshot/m)
-  expect(process.stdout.text).toMatch(/--json/)
-  expect(process.stderr.text).toBe('')
-})
+test.each(['who', 'chat', 'ask', 'answer', 'ping', 'interfaces', 'nat'])(
+  'the help of %s has examples',
+  async command => {
+    const process = earshot([command, '--help'])
+    expect(await process.exitCode).toBe(0)
+    expect(process.stdout.text).toMatch(/^Usage: earshot /)
+    expect(process.stdout.text).toMatch(/^Examples:\n {2}\$ earshot/m)
+    expect(process.stdout.text).toMatch(/--json/)
+    expect(process.stderr.text).toBe('')
+  },
+)
 
 test('the help names every command, and the exit codes', async () => {
   const process = earshot(['--help'])
   expect(await process.exitCode).toBe(0)
-  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'interfaces'])
+  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'interfaces', 'nat'])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
   expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted/)
 })

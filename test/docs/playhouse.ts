@@ -3,8 +3,11 @@
 import * as zod from 'zod'
 import * as earshot from '../../src/index.ts'
 import * as mdns from '../../src/mdns.ts'
+import * as nat from '../../src/nat.ts'
 import * as net from '../../src/net.ts'
 import * as testing from '../../src/testing/index.ts'
+import { StunServer } from '../nat/stun-server.ts'
+import { TurnServer } from '../nat/turn-server.ts'
 import type { Program, ProgramEnvironment } from './program.ts'
 
 /** What else blocks import: here already, since loading takes time that the simulation does not know of. */
@@ -24,6 +27,7 @@ export interface Performance {
 /** The program on each of these hosts; ends what has not ended after a while, as Ctrl-C would. */
 export async function play(program: Program, hosts: readonly string[]): Promise<Performance> {
   const simulation = testing.simulate({ seed: 1 })
+  await startServers(simulation)
   const players = hosts.map(name => new Player(simulation, name))
   const ends = players.map(player => settled(program(player)))
   await simulation.advance(PLAY_MS)
@@ -35,8 +39,19 @@ export async function play(program: Program, hosts: readonly string[]): Promise<
   return {
     output: Object.fromEntries(players.map(({ name, lines }) => [name, lines])),
     warnings: players.flatMap(({ warnings }) => warnings),
-    open: simulation.open(),
+    open: simulation.open().filter(({ host }) => hosts.includes(host)),
   }
+}
+
+/** What `stun:stun.local` and `turn:turn.local` are in the documents. */
+async function startServers(simulation: testing.SimulatedNetwork): Promise<void> {
+  const host = (name: string, addresses: readonly string[]) => {
+    simulation.lan('home')
+    return simulation.host(name, { lans: [{ lan: 'home', addresses: addresses.map(address => `${address}/24`) }] })
+  }
+  const addresses = ['192.168.1.240', '192.168.1.241']
+  await StunServer.start(host('stun', addresses).network, { addresses })
+  await TurnServer.start(host('turn', ['192.168.1.242']).network, { address: '192.168.1.242' })
 }
 
 /** A program that has a simulation of its own: it says itself how time passes there. */
@@ -74,6 +89,16 @@ class Player implements ProgramEnvironment {
         publish: (options: mdns.PublishOptions) => mdns.publish({ network, ...this.#untilLeaving(options) }),
         browse: (type: string, options: mdns.BrowseOptions = {}) =>
           mdns.browse(type, { network, ...this.#untilLeaving(options) }),
+      },
+      'earshot/nat': {
+        ...nat,
+        requestBinding: (server: string, options: nat.RequestBindingOptions = {}) =>
+          nat.requestBinding(server, { network, ...this.#untilLeaving(options) }),
+        discoverBehaviour: (options: nat.BehaviourOptions) =>
+          nat.discoverBehaviour({ network, ...this.#untilLeaving(options) }),
+        measureMappingLifetime: (options: nat.LifetimeOptions) =>
+          nat.measureMappingLifetime({ network, ...this.#untilLeaving(options) }),
+        allocate: (options: nat.AllocateOptions) => nat.allocate({ network, ...this.#untilLeaving(options) }),
       },
       'earshot/net': {
         ...net,

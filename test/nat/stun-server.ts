@@ -16,7 +16,7 @@ import {
   type StunAttribute,
 } from '../../src/nat/stun/message.ts'
 import { StreamFrames } from '../../src/nat/stun/stream-frames.ts'
-import type { SocketAddress, TcpConnection, UdpSocket } from '../../src/platform/network.ts'
+import type { SocketAddress, TcpConnection, TcpListener, UdpSocket } from '../../src/platform/network.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 import type { ModelNat } from './model-nat.ts'
 
@@ -43,6 +43,7 @@ export class StunServer {
   readonly #options: StunServerOptions
   readonly #ports: readonly [number, number]
   readonly #sockets = new Map<string, UdpSocket>()
+  readonly #listeners: TcpListener[] = []
 
   private constructor(options: StunServerOptions) {
     this.#options = options
@@ -61,11 +62,19 @@ export class StunServer {
           server.#sockets.set(nameOf(at), socket)
         }
         if (transports.includes('tcp')) {
-          await network.listenTcp({ host: address, port }, connection => server.#onConnection(connection, at))
+          const listener = await network.listenTcp({ host: address, port }, connection =>
+            server.#onConnection(connection, at),
+          )
+          server.#listeners.push(listener)
         }
       }
     }
     return server
+  }
+
+  close(): void {
+    for (const socket of this.#sockets.values()) socket.close()
+    for (const listener of this.#listeners) void listener.close()
   }
 
   #onDatagram(bytes: Uint8Array, at: SocketAddress, from: SocketAddress): void {
