@@ -15,7 +15,8 @@ import { openServerLink, type ServerLink } from '../stun/server-link.ts'
 import { stunError } from '../stun/stun-error.ts'
 import type { StunUri } from '../stun/stun-uri.ts'
 import { StunTransactions } from '../stun/transactions.ts'
-import { Allocation, type AllocationHandlers, lifetimeIn } from './allocation.ts'
+import { Allocation, type AllocationHandlers } from './allocation.ts'
+import { lifetimeIn } from './allocation-life.ts'
 import { AuthenticatedRequests } from './authenticated-requests.ts'
 
 export interface AllocationRequest {
@@ -160,19 +161,20 @@ class Allocating {
         'The server grants an allocation without saying its relayed address, mapped address or lifetime',
       )
     }
+    const { clock, random } = this.#platform
     const { handlers, keepAliveMs } = this.#request
     const link = this.#link!
-    return new Allocation({
-      clock: this.#platform.clock,
-      random: this.#platform.random,
+    const grant = {
+      clock,
+      random,
       link,
       transactions,
       requests,
-      handlers,
       relayedAddress,
       mappedAddress,
       lifetimeMs,
       keepAliveMs,
-    })
+    }
+    return new Allocation(grant, handlers)
   }
 }
