@@ -260,3 +260,6 @@ export const MAX_TURN_WAITING_DATAGRAMS = 16
 
 /** TURN servers that send us on to another one, in a row. */
 export const MAX_TURN_REDIRECTIONS = 3
+
+/** Relayed TCP connections of peers that are being accepted at a time. */
+export const MAX_TURN_CONNECTIONS_PENDING = 32

@@ -13,9 +13,15 @@ import {
 import type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
 import { checkFamily, checkRange, checkStunServer, PORT_RANGE, TIMEOUT_RANGE_MS } from './nat/stun/argument-check.ts'
 import { requestBindingOn } from './nat/stun/binding.ts'
-import { allocateOn } from './nat/turn/allocate.ts'
-import { type AllocateOptions, checkAllocateOptions } from './nat/turn/allocate-options.ts'
+import { allocateOn, allocateTcpOn } from './nat/turn/allocate.ts'
+import {
+  type AllocateOptions,
+  type AllocateTcpOptions,
+  checkAllocateOptions,
+  checkAllocateTcpOptions,
+} from './nat/turn/allocate-options.ts'
 import type { Allocation } from './nat/turn/allocation.ts'
+import type { TcpAllocation } from './nat/turn/tcp-allocation.ts'
 import type { AddressFamily, SocketAddress } from './platform/network.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
 import type { Platform } from './platform/platform.ts'
@@ -32,9 +38,10 @@ export type { ServerReport } from './nat/behaviour/survey.ts'
 export type { TcpBehaviour } from './nat/behaviour/tcp-behaviour.ts'
 export type { UdpBehaviour } from './nat/behaviour/udp-behaviour.ts'
 export { parseStunUri, type ServerTransport, type StunUri } from './nat/stun/stun-uri.ts'
-export type { AllocateOptions } from './nat/turn/allocate-options.ts'
+export type { AllocateOptions, AllocateTcpOptions, TurnServerOptions } from './nat/turn/allocate-options.ts'
 export type { Allocation, AllocationStats } from './nat/turn/allocation.ts'
-export type { SocketAddress } from './platform/network.ts'
+export type { RelayConnectOptions, TcpAllocation } from './nat/turn/tcp-allocation.ts'
+export type { SocketAddress, TcpConnection, TcpHandlers } from './platform/network.ts'
 
 export interface RequestBindingOptions {
   /** @default 'ipv4' */
@@ -114,5 +121,15 @@ export async function measureMappingLifetime(options: LifetimeOptions): Promise<
  *   nobody answers; `untrusted-peer` for a wrong certificate; `signal.reason`
  */
 export async function allocate(options: AllocateOptions): Promise<Allocation> {
-  return allocateOn(options?.network ?? nodePlatform(), checkAllocateOptions(options))
+  return allocateOn(options?.network ?? nodePlatform(), checkAllocateOptions(options), options)
+}
+
+/**
+ * An address at a TURN server that relays TCP (RFC 6062): a permitted peer connects to it with plain TCP and needs no TURN
+ * itself. Over TCP or TLS only.
+ *
+ * @throws rejects as `allocate`; `refused` where the server does not relay TCP
+ */
+export async function allocateTcp(options: AllocateTcpOptions): Promise<TcpAllocation> {
+  return allocateTcpOn(options?.network ?? nodePlatform(), checkAllocateTcpOptions(options), options)
 }

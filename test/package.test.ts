@@ -16,7 +16,7 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 const CONSUMER = `
 import { discover, EarshotError, ERROR_CODES, Identity, join, type Peer, type Room } from 'earshot'
 import { browse, publish } from 'earshot/mdns'
-import { allocate, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
+import { allocate, allocateTcp, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
 import { simulate } from 'earshot/testing'
 import { z } from 'zod'
@@ -41,6 +41,8 @@ udpBlocked satisfies 'yes' | 'no' | 'unknown'
 const turn = { server: 'turns:turn.example.org', username: 'ada', credential: 'secret', onDatagram: (bytes: Uint8Array) => void bytes }
 await using relay: Allocation = await allocate(turn)
 relay.send(new Uint8Array(1), relay.relayedAddress) satisfies boolean
+const tcp = await allocateTcp({ ...turn, onConnection: ({ remote }) => void remote.port.toFixed() })
+tcp.connect(relay.relayedAddress) satisfies Promise<object>
 interfaces()[0]?.name satisfies string | undefined
 new EarshotError(ERROR_CODES[0], 'a message')
 

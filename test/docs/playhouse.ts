@@ -98,6 +98,7 @@ class Player implements ProgramEnvironment {
           nat.discoverBehaviour({ network, ...this.#untilLeaving(options) }),
         measureMappingLifetime: (options: nat.LifetimeOptions) =>
           nat.measureMappingLifetime({ network, ...this.#untilLeaving(options) }),
+        allocateTcp: (options: nat.AllocateTcpOptions) => nat.allocateTcp({ network, ...this.#untilLeaving(options) }),
         allocate: (options: nat.AllocateOptions) => nat.allocate({ network, ...this.#untilLeaving(options) }),
       },
       'earshot/net': {

@@ -46,10 +46,17 @@ export class Lab {
     return address
   }
 
+  /** The address of a site's router outside. */
+  external(site: string): string {
+    const [address] = /203\.0\.113\.\d+/.exec(this.run(`${site}-gw`, 'ip', '-4', '-oneline', 'address')) ?? []
+    if (address === undefined) throw new Error(`the router of ${site} has no external address`)
+    return address
+  }
+
   /** Starts a command on a host, and resolves when it has printed something that fits. It ends with the lab. */
   daemon(host: string, isReady: RegExp, ...command: readonly string[]): Promise<void> {
     const child = spawn('ip', ['netns', 'exec', this.#namespace(host), ...command], {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['ignore', 'pipe', 'ignore'],
     })
     this.#daemons.push(child)
     return new Promise((resolve, reject) => {

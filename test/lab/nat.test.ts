@@ -195,6 +195,47 @@ describe('TURN', () => {
     bob.stop()
   })
 
+  test('relays TCP: a peer behind a NAT connects with plain TCP, and one is connected to', async () => {
+    const a = lab.start(
+      'a1',
+      `${PROLOGUE}
+       import { allocateTcp } from 'DIST/nat.js'
+       const text = bytes => new TextDecoder().decode(bytes)
+       const allocation = await allocateTcp({
+         server: 'turn:${SERVER}?transport=tcp', ${LAB}, onWarning: fail,
+         onConnection: connection => connection.start({
+           onData: bytes => { tell({ heard: text(bytes) }); connection.write(bytes) }, onDrain() {}, onEnd() {}, onClose() {},
+         }),
+       })
+       await allocation.permit('${lab.external('b')}')
+       tell({ relayed: allocation.relayedAddress })
+       const connection = await allocation.connect({ address: '${lab.address('strict')}', port: 7000 })
+       let bytes = 0
+       connection.start({ onData: chunk => (bytes += chunk.length) === 1_000_000 && tell({ echoed: bytes }), onDrain() {}, onEnd() {}, onClose() {} })
+       connection.write(new Uint8Array(1_000_000))
+       await allocation.connect({ address: '${lab.address('strict')}', port: 7001 }).catch(fail)`,
+    )
+    const echo = lab.start(
+      'strict',
+      `import { createServer } from 'node:net'
+       createServer(socket => socket.on('error', () => {}).pipe(socket)).listen(7000, () => console.log('1'))`,
+    )
+    await echo.until(() => true)
+    const { relayed } = await a.until<Told>(told => told.relayed !== undefined)
+    const b = lab.start(
+      'b1',
+      `import { connect } from 'node:net'
+       const socket = connect(${relayed!.port}, '${relayed!.address}', () => socket.write('plain'))
+       socket.on('data', data => console.log(JSON.stringify({ answer: String(data) })))`,
+    )
+    await a.until<Told>(({ heard }) => heard === 'plain')
+    await b.until<{ answer?: string }>(({ answer }) => answer === 'plain')
+    await a.until<{ echoed?: number }>(({ echoed }) => echoed === 1_000_000)
+    const refused = await a.until<Told>(({ failed }) => failed !== undefined)
+    expect(refused).toMatchObject({ failed: 'unreachable', reason: expect.stringMatching(/^447/) })
+    for (const program of [a, b, echo]) program.stop()
+  })
+
   test('over TLS, with a certificate that is checked', async () => {
     const address = lab.address('strict')
     lab.run('a1', 'sh', '-c', `echo '${address} turn.example' >> /etc/hosts`)

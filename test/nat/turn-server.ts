@@ -23,7 +23,7 @@ import {
 } from '../../src/nat/stun/message.ts'
 import { StreamFrames } from '../../src/nat/stun/stream-frames.ts'
 import { decodeChannelData, encodeChannelData, looksLikeChannelData } from '../../src/nat/turn/channel-data.ts'
-import type { SocketAddress, UdpSocket } from '../../src/platform/network.ts'
+import type { SocketAddress, TcpConnection, TcpListener, UdpSocket } from '../../src/platform/network.ts'
 import type { Platform } from '../../src/platform/platform.ts'
 
 export interface TurnServerOptions {
@@ -43,12 +43,15 @@ export interface TurnServerOptions {
 
 export const CREDENTIAL = { username: 'ada', password: 'secret' }
 const REALM = 'example.org'
+const [UDP, TCP] = [17, 6]
 const PERMISSION_MS = 300_000
 const CHANNEL_MS = 600_000
 
 interface RelayedAllocation {
   readonly client: Client
-  readonly socket: UdpSocket
+  /** For UDP; undefined where it relays TCP. */
+  readonly socket: UdpSocket | undefined
+  readonly listener: TcpListener | undefined
   expiresAt: number
   readonly permissions: Map<string, number>
   readonly channels: Map<number, { readonly peer: SocketAddress; expiresAt: number }>
@@ -60,6 +63,14 @@ interface Client {
   readonly address: SocketAddress
   readonly isStream: boolean
   send(bytes: Uint8Array): void
+  /** Of a stream: its bytes are the peer's from now on. */
+  readonly relayTo?: (peer: TcpConnection) => void
+}
+
+/** A connection with a peer that waits to be bound (RFC 6062). */
+interface PeerConnection {
+  readonly connection: TcpConnection
+  readonly client: string
 }
 
 export class TurnServer {
@@ -73,6 +84,7 @@ export class TurnServer {
     channelData: 0,
     binding: 0,
     stale: 0,
+    connectionBind: 0,
   }
   /** Says nothing any more, as after a power cut. */
   isSilent = false
@@ -80,6 +92,9 @@ export class TurnServer {
   readonly #options: TurnServerOptions
   readonly #errors: NonNullable<TurnServerOptions['errors']>[number][]
   readonly #allocations = new Map<string, RelayedAllocation>()
+  readonly #connections = new Map<number, PeerConnection>()
+  /** Connections of peers by the client's connection that they are bound to. */
+  readonly #bound = new Map<string, TcpConnection>()
 
   private constructor(platform: Platform, options: TurnServerOptions) {
     this.#platform = platform
@@ -103,15 +118,38 @@ export class TurnServer {
         onError() {},
       },
     )
-    await network.listenTcp({ host: options.address, port: 3478 }, connection => {
-      const { remote } = connection
-      const send = (bytes: Uint8Array) => void connection.write(bytes)
-      const client: Client = { name: `tcp ${nameOf(remote)}`, address: remote, isStream: true, send }
-      const frames = new StreamFrames(frame => server.#onMessage(frame, client))
-      const onEnd = () => connection.end()
-      connection.start({ onData: bytes => frames.push(bytes), onDrain() {}, onEnd, onClose() {} })
-    })
+    await network.listenTcp({ host: options.address, port: 3478 }, connection => server.#onConnection(connection))
     return server
+  }
+
+  #onConnection(connection: TcpConnection): void {
+    const { remote } = connection
+    let peer: TcpConnection | undefined
+    const client: Client = {
+      name: `tcp ${nameOf(remote)}`,
+      address: remote,
+      isStream: true,
+      send: bytes => void connection.write(bytes),
+      relayTo: found => {
+        peer = found
+        found.start({
+          onData: bytes => void connection.write(bytes),
+          onDrain() {},
+          onEnd: () => connection.end(),
+          onClose: () => connection.end(),
+        })
+      },
+    }
+    const frames = new StreamFrames(frame => this.#onMessage(frame, client))
+    connection.start({
+      onData: bytes => (peer ? void peer.write(bytes) : frames.push(bytes)),
+      onDrain() {},
+      onEnd: () => {
+        connection.end()
+        peer?.end()
+      },
+      onClose: () => peer?.end(),
+    })
   }
 
   get allocations(): number {
@@ -133,7 +171,7 @@ export class TurnServer {
 
   /** Forgets everything, as a restart does. */
   forget(): void {
-    for (const { socket } of this.#allocations.values()) socket.close()
+    for (const allocation of this.#allocations.values()) close(allocation)
     this.#allocations.clear()
   }
 
@@ -187,6 +225,7 @@ export class TurnServer {
 
   async #perform(request: ReceivedStunMessage, client: Client): Promise<number | StunAttribute[]> {
     if (request.method === METHOD.allocate) return this.#allocate(request, client)
+    if (request.method === METHOD.connectionBind) return this.#bindConnection(request, client)
     const allocation = this.#allocations.get(client.name)
     if (!allocation || !this.#isLive(allocation)) return 437
     switch (request.method) {
@@ -214,28 +253,80 @@ export class TurnServer {
         allocation.permissions.set(peer!.address, this.#now + PERMISSION_MS)
         return []
       }
+      case METHOD.connect:
+        return this.#connect(request, client)
       default:
         return 400
     }
   }
 
+  async #connect(request: ReceivedStunMessage, client: Client): Promise<number | StunAttribute[]> {
+    const [peer] = peersIn(request)
+    try {
+      const connection = await this.#platform.network.connectTcp(peer!, { timeoutMs: 30_000 })
+      return [this.#keep({ connection, client: client.name })]
+    } catch {
+      return 447
+    }
+  }
+
+  #onPeer(allocation: RelayedAllocation, connection: TcpConnection): void {
+    const { client } = allocation
+    const { remote } = connection
+    if (this.isSilent || !this.#isPermitted(allocation, remote.address)) {
+      connection.destroy()
+      return
+    }
+    const transactionId = new Uint8Array(12)
+    const peer = xorAddressAttribute(ATTRIBUTE.xorPeerAddress, remote, transactionId)
+    const attributes = [this.#keep({ connection, client: client.name }), peer]
+    const message = { class: 'indication', method: METHOD.connectionAttempt, transactionId, attributes } as const
+    client.send(encodeStunMessage(message))
+  }
+
+  #keep(connection: PeerConnection): StunAttribute {
+    const id = this.#connections.size + 1
+    this.#connections.set(id, connection)
+    return uint32Attribute(ATTRIBUTE.connectionId, id)
+  }
+
+  #bindConnection(request: ReceivedStunMessage, client: Client): number | StunAttribute[] {
+    const id = uint32In(request, ATTRIBUTE.connectionId) ?? 0
+    const found = this.#connections.get(id)
+    if (!found || !client.relayTo) return 400
+    this.counts.connectionBind += 1
+    // Behind the answer, in the same turn: the peer's bytes may stand in the same segment.
+    this.#bound.set(client.name, found.connection)
+    return []
+  }
+
   async #allocate(request: ReceivedStunMessage, client: Client): Promise<number | StunAttribute[]> {
     this.counts.allocate += 1
     if (this.#allocations.has(client.name)) return 437
-    if (uint32In(request, ATTRIBUTE.requestedTransport) !== 17 * 0x100_0000) return 442
+    const protocol = uint32In(request, ATTRIBUTE.requestedTransport)! >>> 24
+    if (protocol !== UDP && !(protocol === TCP && client.isStream)) return 442
+    const { network } = this.#platform
+    const { address } = this.#options
+    const onDatagram = (bytes: Uint8Array, from: SocketAddress) => this.#fromPeer(allocation, bytes, from)
+    const onPeer = (connection: TcpConnection) => this.#onPeer(allocation, connection)
+    const isUdp = protocol === UDP
     const allocation: RelayedAllocation = {
       client,
-      socket: await this.#platform.network.openUdp(
-        { address: this.#options.address, port: 0, sharePort: false },
-        { onDatagram: (bytes, from) => this.#fromPeer(allocation, bytes, from), onError() {} },
-      ),
+      socket: isUdp
+        ? await network.openUdp({ address, port: 0, sharePort: false }, { onDatagram, onError() {} })
+        : undefined,
+      listener: isUdp ? undefined : await network.listenTcp({ host: address, port: 0 }, onPeer),
       expiresAt: this.#now + this.#lifetimeMs,
       permissions: new Map(),
       channels: new Map(),
     }
     this.#allocations.set(client.name, allocation)
     return [
-      xorAddressAttribute(ATTRIBUTE.xorRelayedAddress, allocation.socket.local, request.transactionId),
+      xorAddressAttribute(
+        ATTRIBUTE.xorRelayedAddress,
+        (allocation.socket ?? allocation.listener)!.local,
+        request.transactionId,
+      ),
       this.#mapped(request, client),
       uint32Attribute(ATTRIBUTE.lifetime, this.#lifetimeMs / 1_000),
     ]
@@ -256,7 +347,7 @@ export class TurnServer {
     const allocation = this.#allocations.get(client.name)
     const peer = xorAddressIn(message, ATTRIBUTE.xorPeerAddress)!
     if (allocation && this.#isLive(allocation) && this.#isPermitted(allocation, peer.address)) {
-      allocation.socket.send(attributeOf(message, ATTRIBUTE.data)!, peer)
+      allocation.socket!.send(attributeOf(message, ATTRIBUTE.data)!, peer)
     }
   }
 
@@ -266,7 +357,7 @@ export class TurnServer {
     const { channel, data } = decodeChannelData(bytes)
     const bound = allocation?.channels.get(channel)
     const isAlive = bound && bound.expiresAt > this.#now && this.#isPermitted(allocation!, bound.peer.address)
-    if (isAlive && this.#isLive(allocation!)) allocation!.socket.send(data, bound.peer)
+    if (isAlive && this.#isLive(allocation!)) allocation!.socket!.send(data, bound.peer)
   }
 
   #isPermitted({ permissions }: RelayedAllocation, address: string): boolean {
@@ -274,7 +365,8 @@ export class TurnServer {
   }
 
   #remove({ name }: Client): void {
-    this.#allocations.get(name)?.socket.close()
+    const allocation = this.#allocations.get(name)
+    if (allocation) close(allocation)
     this.#allocations.delete(name)
   }
 
@@ -311,6 +403,8 @@ export class TurnServer {
     integrity: Parameters<typeof hasValidIntegrity>[1] | undefined,
   ): void {
     client.send(encodeStunMessage({ class: 'success', method, transactionId, attributes }, { integrity }))
+    const peer = this.#bound.get(client.name)
+    if (method === METHOD.connectionBind && peer) client.relayTo?.(peer)
   }
 
   #refuse(
@@ -343,6 +437,11 @@ export function dataIndication(data: Uint8Array, from: SocketAddress): Uint8Arra
 
 export function alternateServer(address: string): readonly StunAttribute[] {
   return [addressAttribute(ATTRIBUTE.alternateServer, { address, port: 3478 })]
+}
+
+function close({ socket, listener }: RelayedAllocation): void {
+  socket?.close()
+  void listener?.close()
 }
 
 function peersIn(request: ReceivedStunMessage): readonly SocketAddress[] {

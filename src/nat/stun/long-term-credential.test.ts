@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { EarshotError } from '../../errors.ts'
 import { textAttribute } from './attribute.ts'
 import { ATTRIBUTE } from './attribute-type.ts'
 import { answerChallenge, challengeIn, prepareCredential } from './long-term-credential.ts'
@@ -65,6 +67,27 @@ describe('a challenge', () => {
       const cut = challenged(`obMatJos2${ALGORITHMS}`, SHA256_THEN_MD5.subarray(0, length))
       expect(() => challengeIn(cut)).toThrow(violation)
     }
+  })
+
+  test('of any nonce and any list is taken or refused', () => {
+    const nonce = fc.oneof(
+      fc.string(),
+      fc.string({ maxLength: 6 }).map(rest => `obMatJos2${rest}`),
+      fc.constant('obMatJos2gAAA'),
+    )
+    const list = fc.option(fc.uint8Array({ maxLength: 30 }), { nil: undefined })
+    fc.assert(
+      fc.property(nonce, list, (text, algorithms) => {
+        try {
+          const challenge = challengeIn(challenged(text, algorithms))!
+          expect(challenge.nonce).toBe(text)
+          answerChallenge(credential, challenge)
+        } catch (error) {
+          expect((error as EarshotError).code).toBe('protocol-violation')
+        }
+      }),
+      { numRuns: 1_000 },
+    )
   })
 
   test('that asks for it gets the user name as a hash (RFC 8489 appendix B.1)', () => {

@@ -35,7 +35,10 @@ export class StreamFrames {
   }
 }
 
-function nextFrame(bytes: Uint8Array): { readonly bytes: Uint8Array; readonly paddedLength: number } | undefined {
+/** The message that these bytes begin with, and how long it is in the stream; undefined while it is not complete. Throws as `push`. */
+export function nextFrame(
+  bytes: Uint8Array,
+): { readonly bytes: Uint8Array; readonly paddedLength: number } | undefined {
   if (bytes.length === 0) return undefined
   if (bytes[0]! > LAST_CHANNEL_BYTE)
     throw protocolViolation(`${bytes[0]} begins neither a STUN message nor ChannelData`)

@@ -1,5 +1,6 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatStunUri, parseStunUri } from './stun-uri.ts'
+import { formatStunUri, parseStunUri, type StunUri } from './stun-uri.ts'
 
 test.each([
   ['stun:example.org', 'stun', 'example.org', 3478, 'udp'],
@@ -32,6 +33,30 @@ test.each([
 ])('%s is refused', (text, message) => {
   expect(() => parseStunUri(text)).toThrow(RangeError)
   expect(() => parseStunUri(text)).toThrow(message)
+})
+
+test('any text is read, and written as it can be read again, or is a RangeError', () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc
+      .tuple(fc.constantFrom('stun:', 'turns:', 'TURN:'), fc.string(), fc.constantFrom('', ':80', '?transport=tcp'))
+      .map(parts => parts.join('')),
+    fc.domain().map(host => `turn:${host}`),
+    fc.ipV6().map(address => `stun:[${address}]:1`),
+  )
+  fc.assert(
+    fc.property(text, candidate => {
+      let uri: StunUri
+      try {
+        uri = parseStunUri(candidate)
+      } catch (error) {
+        expect(error).toBeInstanceOf(RangeError)
+        return
+      }
+      expect(parseStunUri(formatStunUri(uri))).toEqual(uri)
+    }),
+    { numRuns: 1_000 },
+  )
 })
 
 test('what is no text is a TypeError', () => {

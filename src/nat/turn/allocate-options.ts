@@ -1,20 +1,28 @@
 /** Options of `allocate`, checked and completed. */
 
 import type { EarshotError } from '../../errors.ts'
-import type { AddressFamily, SocketAddress } from '../../platform/network.ts'
+import type { AddressFamily, SocketAddress, TcpConnection } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { checkFamily, checkRange, checkTurnServer, PORT_RANGE, TIMEOUT_RANGE_MS } from '../stun/argument-check.ts'
 import { prepareCredential } from '../stun/long-term-credential.ts'
 import type { AllocationRequest } from './allocate.ts'
 
-export interface AllocateOptions {
+export interface AllocateOptions extends TurnServerOptions {
+  /** A datagram from a peer, to whom something was sent or who was permitted. `bytes` belongs to the receiver. */
+  readonly onDatagram: (bytes: Uint8Array, from: SocketAddress) => void
+}
+
+export interface AllocateTcpOptions extends TurnServerOptions {
+  /** A permitted peer has connected to the relayed address. The connection must be started in this turn. */
+  readonly onConnection: (connection: TcpConnection) => void
+}
+
+export interface TurnServerOptions {
   /** `'turn:example.org'`, over TCP `'turn:example.org?transport=tcp'`, over TLS `'turns:example.org'` (RFC 7065). */
   readonly server: string
   readonly username: string
   /** The password. */
   readonly credential: string
-  /** A datagram from a peer, to whom something was sent or who was permitted. `bytes` belongs to the receiver. */
-  readonly onDatagram: (bytes: Uint8Array, from: SocketAddress) => void
   /** Something that concerns one peer failed, such as a permission that the server refuses. @default nothing */
   readonly onWarning?: (error: EarshotError) => void
   /** Of the relayed address; peers must have the same. @default 'ipv4' */
@@ -45,28 +53,32 @@ const KEEP_ALIVE_RANGE_MS = [5_000, 600_000] as const
 
 /** Throws TypeError or RangeError. */
 export function checkAllocateOptions(options: AllocateOptions): AllocationRequest {
-  const {
-    family = 'ipv4',
-    serverFamily = 'ipv4',
-    lifetimeMs = 600_000,
-    keepAliveMs = 20_000,
-    timeoutMs = 10_000,
-  } = options
-  const { localPort, trustedCertificates, signal, onDatagram, onWarning } = options
+  checkFunction('onDatagram', options.onDatagram)
+  return checkServerOptions(options)
+}
+
+/** Throws TypeError or RangeError. */
+export function checkAllocateTcpOptions(options: AllocateTcpOptions): AllocationRequest {
+  checkFunction('onConnection', options.onConnection)
+  const request = checkServerOptions(options)
+  if (request.uri.transport !== 'udp') return request
+  throw new RangeError(`'${options.server}' is talked to over UDP; relaying TCP needs '?transport=tcp' or 'turns:'`)
+}
+
+function checkServerOptions(options: TurnServerOptions): AllocationRequest {
+  const { family = 'ipv4', serverFamily = 'ipv4', lifetimeMs = 600_000, keepAliveMs = 20_000 } = options
+  const { timeoutMs = 10_000, localPort, trustedCertificates, signal } = options
   const uri = checkTurnServer(options.server)
   const credential = prepareCredential({ username: options.username, password: options.credential })
-  if (typeof onDatagram !== 'function') throw new TypeError('onDatagram must be a function')
   checkFamily(family)
   checkFamily(serverFamily)
   checkRange('lifetimeMs', lifetimeMs, LIFETIME_RANGE_MS)
   checkRange('keepAliveMs', keepAliveMs, KEEP_ALIVE_RANGE_MS)
   checkRange('timeoutMs', timeoutMs, TIMEOUT_RANGE_MS)
   if (localPort !== undefined) checkRange('localPort', localPort, PORT_RANGE)
-  const handlers = { onDatagram, onWarning }
   return {
     uri,
     credential,
-    handlers,
     family,
     serverFamily,
     lifetimeMs,
@@ -76,4 +88,8 @@ export function checkAllocateOptions(options: AllocateOptions): AllocationReques
     trustedCertificates,
     signal,
   }
+}
+
+function checkFunction(name: string, value: unknown): void {
+  if (typeof value !== 'function') throw new TypeError(`${name} must be a function, not ${typeof value}`)
 }

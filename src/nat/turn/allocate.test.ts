@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   alternateServer,
@@ -66,15 +67,15 @@ class Stage {
   }
 
   allocate(options: Partial<AllocateOptions> = {}): Promise<Allocation> {
-    const complete = checkAllocateOptions({
+    const complete: AllocateOptions = {
       server: `turn:${SERVER}`,
       username: CREDENTIAL.username,
       credential: CREDENTIAL.password,
       onDatagram: (bytes, from) => this.heard.push({ text: text(bytes), from }),
       onWarning: warning => this.warnings.push(warning),
       ...options,
-    })
-    return this.net.until(allocateOn(this.ada.network, complete))
+    }
+    return this.net.until(allocateOn(this.ada.network, checkAllocateOptions(complete), complete))
   }
 
   #host(name: string, address: string): SimulatedHost {
@@ -239,6 +240,23 @@ describe('peers', () => {
     allocation.receive(Uint8Array.of(0x40, 0, 0, 9))
     allocation.receive(bytesOf('nonsense'))
     expect(stage.heard).toEqual([])
+  })
+
+  test('whatever arrives is read or ignored', async () => {
+    const stage = await Stage.open()
+    const allocation = await stage.allocate()
+    const good = dataIndication(bytesOf('forged'), stage.peerAddress)
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 100 }),
+      fc.uint8Array({ maxLength: 40 }).map(rest => Uint8Array.of(0x40, 0, 0, ...rest)),
+      fc.tuple(fc.nat(), fc.nat(255)).map(([at, byte]) => good.with(at % good.length, byte)),
+    )
+    fc.assert(
+      fc.property(bytes, candidate => allocation.receive(candidate)),
+      { numRuns: 1_000 },
+    )
+    expect(stage.heard).toEqual([])
+    expect(await Promise.race([allocation.closed, 'open'])).toBe('open')
   })
 
   test('that the server refuses are a warning, or reject permit', async () => {

@@ -2,7 +2,7 @@
 
 import { protocolViolation } from '../../errors.ts'
 import { MAX_TURN_REDIRECTIONS } from '../../limits.ts'
-import type { AddressFamily, SocketAddress } from '../../platform/network.ts'
+import type { AddressFamily, SocketAddress, TlsOptions } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { addressIn, errorCodeIn, mappedAddressIn, textIn, uint32Attribute, xorAddressIn } from '../stun/attribute.ts'
 import { ATTRIBUTE } from '../stun/attribute-type.ts'
@@ -18,12 +18,12 @@ import { StunTransactions } from '../stun/transactions.ts'
 import { Allocation, type AllocationHandlers } from './allocation.ts'
 import { lifetimeIn } from './allocation-life.ts'
 import { AuthenticatedRequests } from './authenticated-requests.ts'
+import { TcpAllocation, type TcpAllocationHandlers, type TcpGrant } from './tcp-allocation.ts'
 
 export interface AllocationRequest {
   readonly uri: StunUri
   /** Prepared. */
   readonly credential: LongTermCredential
-  readonly handlers: AllocationHandlers
   /** Of the way to the server. */
   readonly serverFamily: AddressFamily
   /** Of the relayed address. */
@@ -43,27 +43,60 @@ interface Attempt {
   readonly localPort: number | undefined
 }
 
+/** Protocol numbers of IP. */
 const UDP = 17
+const TCP = 6
 const IPV6 = 2
 const TRY_ALTERNATE = 300
 const ALLOCATION_MISMATCH = 437
 /** RFC 8656 section 7.4: another port, a few times. */
 const MAX_MISMATCHES = 3
 
-export async function allocateOn(platform: Platform, request: AllocationRequest): Promise<Allocation> {
+/** The protocol between server and peers, and what is made of a grant. */
+interface Kind<Made> {
+  readonly protocol: number
+  readonly make: (grant: TcpGrant) => Made
+}
+
+/** What the link hands messages to. */
+type Receiver = Pick<Allocation, 'receive' | 'drained' | 'fail'>
+
+export function allocateOn(
+  platform: Platform,
+  request: AllocationRequest,
+  handlers: AllocationHandlers,
+): Promise<Allocation> {
+  return allocateKind(platform, request, { protocol: UDP, make: grant => new Allocation(grant, handlers) })
+}
+
+/** RFC 6062 section 4.1: over TCP or TLS only. */
+export function allocateTcpOn(
+  platform: Platform,
+  request: AllocationRequest,
+  handlers: TcpAllocationHandlers,
+): Promise<TcpAllocation> {
+  return allocateKind(platform, request, { protocol: TCP, make: grant => new TcpAllocation(grant, handlers) })
+}
+
+async function allocateKind<Made extends Receiver>(
+  platform: Platform,
+  request: AllocationRequest,
+  kind: Kind<Made>,
+): Promise<Made> {
   const { uri, serverFamily, localPort } = request
   const [address] = await resolveServer(platform.network, uri, serverFamily)
   const asked = new Set<string>()
   let attempt: Attempt = { remote: { address: address!, port: uri.port }, serverName: uri.host, localPort }
   for (let mismatches = 0; ; ) {
-    const outcome = await new Allocating(platform, request, attempt).run()
-    if (outcome instanceof Allocation) return outcome
-    const code = errorCodeIn(outcome)?.code
+    const outcome = await new Allocating(platform, request, attempt, kind).run()
+    if (outcome.kind === 'made') return outcome.made
+    const { response } = outcome
+    const code = errorCodeIn(response)?.code
     if (code === ALLOCATION_MISMATCH && localPort === undefined && ++mismatches < MAX_MISMATCHES) continue
     asked.add(attempt.remote.address)
-    const alternate = code === TRY_ALTERNATE ? alternateIn(outcome, attempt) : undefined
+    const alternate = code === TRY_ALTERNATE ? alternateIn(response, attempt) : undefined
     if (alternate === undefined || asked.has(alternate.remote.address) || asked.size > MAX_TURN_REDIRECTIONS) {
-      throw stunError(outcome, attempt.remote)
+      throw stunError(response, attempt.remote)
     }
     attempt = alternate
   }
@@ -76,22 +109,28 @@ function alternateIn(response: ReceivedStunMessage, { remote, serverName, localP
   return { remote: alternate, serverName: textIn(response, ATTRIBUTE.alternateDomain) ?? serverName, localPort }
 }
 
+type Outcome<Made> =
+  | { readonly kind: 'made'; readonly made: Made }
+  | { readonly kind: 'refused'; readonly response: ReceivedStunMessage }
+
 /** One attempt, and the link that carries it. */
-class Allocating {
+class Allocating<Made extends Receiver> {
   readonly #platform: Platform
   readonly #request: AllocationRequest
   readonly #attempt: Attempt
   #link: ServerLink | undefined
-  #allocation: Allocation | undefined
+  readonly #kind: Kind<Made>
+  #allocation: Made | undefined
 
-  constructor(platform: Platform, request: AllocationRequest, attempt: Attempt) {
+  constructor(platform: Platform, request: AllocationRequest, attempt: Attempt, kind: Kind<Made>) {
     this.#platform = platform
     this.#request = request
     this.#attempt = attempt
+    this.#kind = kind
   }
 
   /** The allocation, or the error response of the server. */
-  async run(): Promise<Allocation | ReceivedStunMessage> {
+  async run(): Promise<Outcome<Made>> {
     const { clock, random } = this.#platform
     const { uri, timeoutMs, credential, signal } = this.#request
     const isUdp = uri.transport === 'udp'
@@ -104,19 +143,19 @@ class Allocating {
       const firstDelaysMs = isUdp ? retransmissionDelaysWithin(timeoutMs) : delaysMs
       const request = { method: METHOD.allocate, attributes: () => this.#attributes(), delaysMs: firstDelaysMs, signal }
       const { message } = await requests.request(request)
-      if (message.class === 'error') return message
-      this.#allocation = this.#makeAllocation(message, transactions, requests)
-      return this.#allocation
+      if (message.class === 'error') return { kind: 'refused', response: message }
+      const made = this.#kind.make(this.#grant(message, transactions, requests))
+      this.#allocation = made
+      return { kind: 'made', made }
     } finally {
       if (!this.#allocation) this.#link?.close()
     }
   }
 
   async #open(transactions: StunTransactions): Promise<void> {
-    const { uri, timeoutMs, trustedCertificates, signal } = this.#request
-    const { remote, serverName, localPort } = this.#attempt
-    const tls =
-      uri.transport === 'tls' ? { serverName, ...(trustedCertificates ? { trustedCertificates } : {}) } : undefined
+    const { uri, timeoutMs, signal } = this.#request
+    const { remote, localPort } = this.#attempt
+    const tls = this.#tls
     this.#link = await openServerLink(
       this.#platform,
       { transport: uri.transport, remote, localPort, connectTimeoutMs: timeoutMs, tls, signal },
@@ -134,6 +173,12 @@ class Allocating {
     )
   }
 
+  get #tls(): TlsOptions | undefined {
+    const { uri, trustedCertificates } = this.#request
+    if (uri.transport !== 'tls') return undefined
+    return { serverName: this.#attempt.serverName, ...(trustedCertificates ? { trustedCertificates } : {}) }
+  }
+
   #receive(transactions: StunTransactions, bytes: Uint8Array): void {
     const message = readStunMessage(bytes)
     if (message) transactions.receive(message, this.#attempt.remote)
@@ -142,17 +187,13 @@ class Allocating {
   #attributes(): readonly StunAttribute[] {
     const { family, lifetimeMs } = this.#request
     return [
-      uint32Attribute(ATTRIBUTE.requestedTransport, UDP * 0x100_0000),
+      uint32Attribute(ATTRIBUTE.requestedTransport, this.#kind.protocol * 0x100_0000),
       uint32Attribute(ATTRIBUTE.lifetime, Math.round(lifetimeMs / 1_000)),
       ...(family === 'ipv6' ? [uint32Attribute(ATTRIBUTE.requestedAddressFamily, IPV6 * 0x100_0000)] : []),
     ]
   }
 
-  #makeAllocation(
-    message: ReceivedStunMessage,
-    transactions: StunTransactions,
-    requests: AuthenticatedRequests,
-  ): Allocation {
+  #grant(message: ReceivedStunMessage, transactions: StunTransactions, requests: AuthenticatedRequests): TcpGrant {
     const relayedAddress = xorAddressIn(message, ATTRIBUTE.xorRelayedAddress)
     const mappedAddress = mappedAddressIn(message)
     const lifetimeMs = lifetimeIn(message)
@@ -162,12 +203,14 @@ class Allocating {
       )
     }
     const { clock, random } = this.#platform
-    const { handlers, keepAliveMs } = this.#request
-    const link = this.#link!
-    const grant = {
+    const { keepAliveMs, timeoutMs } = this.#request
+    return {
+      platform: this.#platform,
       clock,
       random,
-      link,
+      link: this.#link!,
+      tls: this.#tls,
+      timeoutMs,
       transactions,
       requests,
       relayedAddress,
@@ -175,6 +218,5 @@ class Allocating {
       lifetimeMs,
       keepAliveMs,
     }
-    return new Allocation(grant, handlers)
   }
 }

@@ -28,13 +28,25 @@ export class AuthenticatedRequests {
   readonly #transactions: StunTransactions
   readonly #server: SocketAddress
   readonly #credential: LongTermCredential
-  #challenge: Challenge | undefined
+  /** The last one, shared by all connections to the server. */
+  readonly #known: { challenge: Challenge | undefined }
 
   /** `credential` must be prepared. */
-  constructor(transactions: StunTransactions, server: SocketAddress, credential: LongTermCredential) {
+  constructor(
+    transactions: StunTransactions,
+    server: SocketAddress,
+    credential: LongTermCredential,
+    known: { challenge: Challenge | undefined } = { challenge: undefined },
+  ) {
     this.#transactions = transactions
     this.#server = server
     this.#credential = credential
+    this.#known = known
+  }
+
+  /** The same, over another connection to the same server. */
+  over(transactions: StunTransactions): AuthenticatedRequests {
+    return new AuthenticatedRequests(transactions, this.#server, this.#credential, this.#known)
   }
 
   /**
@@ -43,7 +55,7 @@ export class AuthenticatedRequests {
    */
   async request({ attributes, ...request }: AuthenticatedRequest): Promise<StunResponse> {
     for (let attempt = 1; ; attempt++) {
-      const challenge = this.#challenge
+      const { challenge } = this.#known
       const signing = challenge && answerChallenge(this.#credential, challenge)
       const response = await this.#transactions.request({
         ...request,
@@ -55,8 +67,8 @@ export class AuthenticatedRequests {
       if (code !== STALE_NONCE && code !== UNAUTHENTICATED) return response
       const isRetried = attempt < MAX_ATTEMPTS && (code === STALE_NONCE || challenge === undefined)
       if (!isRetried) throw stunError(response.message, response.from)
-      this.#challenge = challengeIn(response.message)
-      if (this.#challenge === undefined)
+      this.#known.challenge = challengeIn(response.message)
+      if (this.#known.challenge === undefined)
         throw protocolViolation('The server wants a signature, and sends no realm or nonce')
     }
   }
