@@ -233,33 +233,23 @@ export const MAX_TOLD_REFUSALS = 256
 
 /** Attributes of one STUN message; honest ones have about ten. */
 export const MAX_STUN_ATTRIBUTES = 64
-
 /** RFC 8489 sections 14.8 to 14.14: realm, nonce, software and reason phrase have fewer than 128 characters. */
 export const MAX_STUN_TEXT_BYTES = 763
-
 /** RFC 8489 section 14.3: a user name has fewer than 509 bytes. */
 export const MAX_STUN_USERNAME_BYTES = 508
-
 /** Password algorithms of a server that are looked at; RFC 8489 knows two. */
 export const MAX_STUN_ALGORITHMS = 16
-
 /** Requests sent to an address that a server has named and that has not answered: more could be used against a third party. */
 export const MAX_UNANSWERED_PROBES = 4
-
 /** STUN servers that one discovery asks. */
 export const MAX_STUN_SERVERS = 16
-
 /** Bytes of a relayed datagram: with the header of a Send indication it fits one UDP datagram to the server. */
 export const MAX_TURN_DATAGRAM_BYTES = 65_456
-
 /** Peers, by IP address, that one allocation relays to at a time. */
 export const MAX_TURN_PEERS = 256
-
 /** Datagrams to one peer that wait for the server to permit it. */
 export const MAX_TURN_WAITING_DATAGRAMS = 16
-
 /** TURN servers that send us on to another one, in a row. */
 export const MAX_TURN_REDIRECTIONS = 3
-
 /** Relayed TCP connections of peers that are being accepted at a time. */
 export const MAX_TURN_CONNECTIONS_PENDING = 32
