@@ -74,7 +74,8 @@ function fingerprintOf(bytes: Uint8Array, offset: number): number {
 
 /** The header of a message that is `end` bytes long. */
 function headerEndingAt(message: Uint8Array, end: number): Uint8Array {
-  const header = message.slice(0, HEADER_BYTES)
+  // Not `slice`: that of a Buffer of Node, which bytes from a socket are, makes no copy.
+  const header = new Uint8Array(message.subarray(0, HEADER_BYTES))
   new DataView(header.buffer).setUint16(2, end - HEADER_BYTES)
   return header
 }

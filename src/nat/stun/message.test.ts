@@ -87,6 +87,16 @@ describe.each(vectors)('$section: $title', vector => {
     ).toBe(false)
   })
 
+  test('is the same in the middle of a Buffer, as it comes from a socket, which stays as it is', () => {
+    const chunk = Buffer.concat([Buffer.alloc(37, 7), bytes, Buffer.alloc(5, 7)])
+    const before = chunk.toString('hex')
+    const message = decodeStunMessage(chunk.subarray(37, 37 + bytes.length))
+    expect(message.hasFingerprint).toBe(vector.hasFingerprint)
+    expect(hasValidIntegrity(message, signing(vector))).toBe(true)
+    expect(mappedAddressIn(message)).toEqual(vector.mapped)
+    expect(chunk.toString('hex')).toBe(before)
+  })
+
   test('with any other bit, is refused or has no valid integrity', () => {
     const integrity = signing(vector)
     for (let bit = 0; bit < 8 * bytes.length; bit++) {

@@ -30,8 +30,8 @@ export class StreamFrames {
       this.#pending = new Uint8Array()
       this.#onFrame(frame.bytes)
     }
-    // A copy: what remains may be a small part of a large chunk.
-    this.#pending = rest.slice()
+    // A copy: what remains may be a small part of a large chunk. (`slice` of a Buffer of Node makes none.)
+    this.#pending = new Uint8Array(rest)
   }
 }
 
