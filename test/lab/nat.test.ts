@@ -136,16 +136,21 @@ describe('TURN', () => {
     rmSync(folder, { recursive: true })
   })
 
-  /** Tells its addresses, permits the address that it is given as an argument to `relay`, and sends back what it hears. */
-  function relay(host: string, options: string, more: string): Program {
+  /**
+   * Allocates, and tells the addresses; `onHeard` is what it does with a datagram (`heard`, `from`), `more` what it does first.
+   * `say` sends a text.
+   */
+  function relay(host: string, options: string, { more = '', onHeard = '' } = {}): Program {
     return lab.start(
       host,
       `${PROLOGUE}
+       const say = (text, to) => allocation.send(new TextEncoder().encode(text), to)
        const allocation = await allocate({
          ${options},
-         onDatagram: (bytes, from) => {
-           tell({ heard: new TextDecoder().decode(bytes), from })
-           allocation.send(new TextEncoder().encode('echo'), from)
+         onDatagram: async (bytes, from) => {
+           const heard = new TextDecoder().decode(bytes)
+           tell({ heard })
+           ${onHeard}
          },
          onWarning: fail,
        }).catch(fail)
@@ -172,30 +177,34 @@ describe('TURN', () => {
     ['UDP', `server: 'turn:${SERVER}', ${LAB}`],
     ['TCP', `server: 'turn:${SERVER}?transport=tcp', ${LAB}`],
   ])('relays between two hosts behind symmetric NATs, over %s', async (_, options) => {
-    const bob = relay(
-      'b1',
-      options,
-      `for (const address of ['203.0.113.10', '198.51.100.10']) await allocation.permit(address); tell({ ready: true })`,
-    )
-    await bob.until<{ ready?: boolean }>(({ ready }) => ready === true)
+    // The server relays from either of its addresses.
+    const permits = `await Promise.all(['203.0.113.10', '198.51.100.10'].map(address => allocation.permit(address)))`
+    const bob = relay('b1', options, {
+      more: `${permits}; tell({ isReady: true })`,
+      onHeard: "say('echo of ' + heard, from)",
+    })
+    await bob.until<{ isReady?: boolean }>(({ isReady }) => isReady === true)
     const { relayed } = await bob.until<Told>(told => told.relayed !== undefined)
-    const hello = `
-      const to = ${JSON.stringify(relayed)}
-      for (let i = 0; i < 10; i++) {
-        allocation.send(new TextEncoder().encode('hello ' + i), to)
-        await new Promise(resolve => setTimeout(resolve, 20))
-      }
-      await allocation.close()`
-    // What ada answers to an echo ends with her allocation.
-    const ada = relay('a1', `${options}`, hello)
+    const ada = relay('a1', options, {
+      more: `say('hello 1', ${JSON.stringify(relayed)})`,
+      onHeard: `const count = Number(heard.split(' ').at(-1))
+                count < 10 ? say('hello ' + (count + 1), from) : await allocation.close()`,
+    })
     await ada.until<Told>(({ closed }) => closed === true)
-    const heardByBob = (bob.lines as Told[]).flatMap(({ heard }) => heard ?? [])
-    expect(heardByBob).toEqual(expect.arrayContaining(Array.from({ length: 10 }, (_, i) => `hello ${i}`)))
-    expect((ada.lines as Told[]).filter(({ heard }) => heard === 'echo').length).toBeGreaterThanOrEqual(10)
+    const hellos = Array.from({ length: 10 }, (_, i) => `hello ${i + 1}`)
+    const heardBy = (program: Program) => (program.lines as Told[]).flatMap(({ heard }) => heard ?? [])
+    expect(heardBy(bob)).toEqual(hellos)
+    expect(heardBy(ada)).toEqual(hellos.map(hello => `echo of ${hello}`))
     bob.stop()
   })
 
   test('relays TCP: a peer behind a NAT connects with plain TCP, and one is connected to', async () => {
+    const echo = lab.start(
+      'strict',
+      `import { createServer } from 'node:net'
+       createServer(socket => socket.on('error', () => {}).pipe(socket)).listen(7000, () => console.log('1'))`,
+    )
+    await echo.until(() => true)
     const a = lab.start(
       'a1',
       `${PROLOGUE}
@@ -215,12 +224,6 @@ describe('TURN', () => {
        connection.write(new Uint8Array(1_000_000))
        await allocation.connect({ address: '${lab.address('strict')}', port: 7001 }).catch(fail)`,
     )
-    const echo = lab.start(
-      'strict',
-      `import { createServer } from 'node:net'
-       createServer(socket => socket.on('error', () => {}).pipe(socket)).listen(7000, () => console.log('1'))`,
-    )
-    await echo.until(() => true)
     const { relayed } = await a.until<Told>(told => told.relayed !== undefined)
     const b = lab.start(
       'b1',
@@ -241,28 +244,30 @@ describe('TURN', () => {
     lab.run('a1', 'sh', '-c', `echo '${address} turn.example' >> /etc/hosts`)
     const trusted = `trustedCertificates: [${JSON.stringify(certificate.cert)}]`
     const credential = "username: 'one', credential: 'one'"
-    const ada = relay('a1', `server: 'turns:turn.example', ${credential}, ${trusted}`, 'await allocation.close()')
+    const ada = relay('a1', `server: 'turns:turn.example', ${credential}, ${trusted}`, {
+      more: 'await allocation.close()',
+    })
     const { relayed } = await ada.until<Told>(told => told.relayed !== undefined)
     expect(relayed!.address).toBe(address)
     await ada.until<Told>(({ closed }) => closed === true)
-    const wary = relay('a1', `server: 'turns:turn.example', ${credential}`, '')
+    const wary = relay('a1', `server: 'turns:turn.example', ${credential}`)
     expect(await wary.until<Told>(({ failed }) => failed !== undefined)).toMatchObject({ failed: 'untrusted-peer' })
-    const wrongName = relay('a1', `server: 'turns:${address}', ${credential}, ${trusted}`, '')
+    const wrongName = relay('a1', `server: 'turns:${address}', ${credential}, ${trusted}`)
     expect(await wrongName.until<Told>(({ failed }) => failed !== undefined)).toMatchObject({
       failed: 'untrusted-peer',
     })
   })
 
   test('what the server refuses has a code: a wrong password, a quota that is used up', async () => {
-    const wrong = relay('a1', `server: 'turn:${SERVER}', username: 'lab', credential: 'wrong'`, '')
+    const wrong = relay('a1', `server: 'turn:${SERVER}', username: 'lab', credential: 'wrong'`)
     expect(await wrong.until<Told>(({ failed }) => failed !== undefined)).toMatchObject({
       failed: 'refused',
       reason: expect.stringMatching(/^401/),
     })
     const strict = `server: 'turn:${lab.address('strict')}', username: 'one', credential: 'one'`
-    const first = relay('a1', strict, '')
+    const first = relay('a1', strict)
     await first.until<Told>(({ relayed }) => relayed !== undefined)
-    const second = relay('b1', strict, '')
+    const second = relay('b1', strict)
     expect(await second.until<Told>(({ failed }) => failed !== undefined)).toMatchObject({
       failed: 'limit-reached',
       reason: expect.stringMatching(/^486/),
@@ -271,8 +276,8 @@ describe('TURN', () => {
   })
 
   test('a server that is killed is lost: over TCP at once, over UDP by its silence', async () => {
-    const tcp = relay('a1', `server: 'turn:${SERVER}?transport=tcp', ${LAB}`, '')
-    const udp = relay('b1', `server: 'turn:${SERVER}', ${LAB}, keepAliveMs: 5_000`, '')
+    const tcp = relay('a1', `server: 'turn:${SERVER}?transport=tcp', ${LAB}`)
+    const udp = relay('b1', `server: 'turn:${SERVER}', ${LAB}, keepAliveMs: 5_000`)
     await Promise.all([tcp, udp].map(program => program.until<Told>(({ relayed }) => relayed !== undefined)))
     lab.natlab('service', 'coturn', '--stop')
     for (const program of [tcp, udp]) {
