@@ -18,6 +18,7 @@ export const ERROR_CODES = [
   'permission-denied',
   'protocol-violation',
   'refused',
+  'reset',
   'timeout',
   'too-large',
   'unknown-peer',

@@ -66,6 +66,7 @@ export type {
   InterfaceChoice,
   JoinOptions,
   Json,
+  OpenOptions,
   PeerPath,
   PeerRef,
   PeerState,
@@ -74,5 +75,7 @@ export type {
 export type { Peer, PeerStats } from './endpoint/peer.ts'
 export type { ChannelOptions, Room } from './endpoint/room.ts'
 export { type ConnectAttempt, EarshotError, ERROR_CODES, type ErrorCode } from './errors.ts'
+export type { ByteStream } from './messaging/open-stream.ts'
 export type { StandardSchemaV1 } from './messaging/standard-schema.ts'
+export type { AcceptedStream } from './messaging/streams.ts'
 export type { DatagramStats } from './session/datagram/datagram-flow.ts'

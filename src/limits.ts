@@ -196,6 +196,19 @@ export const ANSWER_ITEM_WINDOW = 32
 /** So many bytes of an item count as one more: unread items are bounded in bytes, too. */
 export const ANSWER_ITEM_BYTES = 16_384
 
+// Streams -------------------------------------------------------------------------------------------------------------
+
+/** Streams of one session that each side may have opened at a time: each costs both sides some objects. */
+export const MAX_OPEN_STREAMS = 1_024
+/** The header of a stream, encoded: it goes in one frame, and says what is to come; the rest is the stream itself. */
+export const MAX_STREAM_HEADER_BYTES = 8_192
+/** What may be under way unread in one direction of a stream at its start. One record, so that many streams fit. */
+export const STREAM_WINDOW_BYTES = 65_536
+/** What may be when its reader is fast: 1 Gbit/s over 30 ms. So much is kept to be sent again, too. */
+export const MAX_STREAM_WINDOW_BYTES = 4_194_304
+/** By how much all windows of one session may have grown together: sixteen streams at full speed. */
+export const MAX_STREAM_WINDOW_GROWTH_BYTES = 67_108_864
+
 // Rooms ---------------------------------------------------------------------------------------------------------------
 
 /** Peers connected to one room: a full mesh of more is a design to reconsider, and each costs memory and heartbeats. */

@@ -5,6 +5,7 @@ import { AnsweringBudget } from '../messaging/answering-budget.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../messaging/messenger.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
+import type { AcceptFunction } from '../messaging/streams.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { SocketAddress } from '../platform/network.ts'
 import type { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
@@ -44,6 +45,7 @@ export interface MembershipEvents {
   /** `isLossy`: of 'unreliable' or 'latest'. */
   onMessage(peer: Peer, channel: string, data: unknown, length: number, receipt: number, isLossy: boolean): void
   answerer(name: string): AnswerFunction<Peer> | undefined
+  acceptor(name: string): AcceptFunction<Peer> | undefined
 }
 
 export interface MembershipParts {
@@ -180,6 +182,7 @@ export class Membership {
       onLossyMessage: (channel, data, length) => {
         if (peer.state !== 'gone') events.onMessage(peer, channel, data, length, 0, true)
       },
+      acceptor: name => (peer.state === 'gone' ? undefined : events.acceptor(name)),
       answerer: name => (peer.state === 'gone' ? undefined : events.answerer(name)),
       answering: this.#answering.share(peer.id, remote.address),
       onPresence: presence => this.#setState(peer, presence),

@@ -1,6 +1,6 @@
 /** Arguments of the public functions: checked and completed once, at the edge. Inside, everything is required. */
 
-import { asError } from '../errors.ts'
+import { asError, EarshotError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { generateIdentity } from '../identity/identity.ts'
 import {
@@ -12,8 +12,10 @@ import {
   MAX_NAME_BYTES,
   MAX_SECRET_BYTES,
   MAX_SERVICE_NAME_LENGTH,
+  MAX_STREAM_HEADER_BYTES,
 } from '../limits.ts'
 import type { AskLimits } from '../messaging/asked-questions.ts'
+import type { EncodedValue } from '../messaging/value.ts'
 import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { addressFault, parseAddress } from './address.ts'
@@ -166,6 +168,18 @@ export function checkInterfaceChoice(choice: InterfaceChoice | undefined): Inter
 /** A channel's or question's name. */
 export function checkLabel(kind: string, name: string): string {
   return checkText(kind, name, MAX_LABEL_BYTES)
+}
+
+export function checkStreamHeader(header: EncodedValue): EncodedValue {
+  const { length } = header.bytes
+  if (length <= MAX_STREAM_HEADER_BYTES) return header
+  throw new EarshotError(
+    'too-large',
+    `the header of a stream has ${length} bytes, at most ${MAX_STREAM_HEADER_BYTES}`,
+    {
+      hint: 'Send it in the stream itself.',
+    },
+  )
 }
 
 export function askLimits(name: string, { timeoutMs = DEFAULT_ASK_TIMEOUT_MS, signal }: AskOptions): AskLimits {

@@ -127,6 +127,13 @@ export interface AskOptions {
   readonly signal?: AbortSignal
 }
 
+export interface OpenOptions {
+  /** Any value that a message can carry, at most 8 KiB: what the stream is, for the one who accepts it. */
+  readonly header?: unknown
+  /** Aborting gives up both directions of the stream. */
+  readonly signal?: AbortSignal
+}
+
 export interface ConnectOptions {
   /** @default 10_000 */
   readonly timeoutMs?: number

@@ -3,11 +3,12 @@
 import { EarshotError } from '../errors.ts'
 import { MAX_REASON_BYTES } from '../limits.ts'
 import type { LossyDelivery, Messenger } from '../messaging/messenger.ts'
+import type { ByteStream } from '../messaging/open-stream.ts'
 import { encodeValue } from '../messaging/value.ts'
 import type { DatagramStats } from '../session/datagram/datagram-flow.ts'
 import type { Hello } from '../session/hello.ts'
-import type { AskOptions, Json, PeerPath, PeerState, SendOptions } from './options.ts'
-import { askLimits, checkDuration, checkText } from './options-check.ts'
+import type { AskOptions, Json, OpenOptions, PeerPath, PeerState, SendOptions } from './options.ts'
+import { askLimits, checkDuration, checkLabel, checkSignal, checkStreamHeader, checkText } from './options-check.ts'
 
 /** Figures of the session with a peer. */
 export interface PeerStats {
@@ -112,6 +113,22 @@ export class Peer {
   /** Asks this peer for an answer that comes in parts: see `room.askStream`. */
   askStream(name: string, question?: unknown, options: AskOptions = {}): AsyncIterableIterator<unknown> {
     return this.messenger.askStream(name, encodeValue(question), askLimits(name, options))
+  }
+
+  /**
+   * Opens a stream of bytes, which the other side's `room.accept` of this name takes. Returns at once: what is written
+   * goes right behind the opening. A stream that nobody takes fails with `no-answer`; one that the other side gives up
+   * with `reset` and its `reason`; the end of the session ends it with `closed` or `lost`.
+   *
+   * Throws `closed` where the peer is gone, `limit-reached` where MAX_OPEN_STREAMS are open, `too-large`, or
+   * `signal.reason`.
+   */
+  open(name: string, { header, signal }: OpenOptions = {}): ByteStream {
+    checkLabel('the name of the stream', name)
+    checkSignal(signal)
+    const encoded = checkStreamHeader(encodeValue(header))
+    if (this.#state === 'gone') throw goneError(this)
+    return this.messenger.open(name, encoded, signal)
   }
 
   /**

@@ -12,6 +12,7 @@ import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { StandardSchemaV1 } from '../messaging/standard-schema.ts'
+import type { AcceptedStream, AcceptFunction } from '../messaging/streams.ts'
 import type { TcpConnection, TcpListener } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
@@ -100,6 +101,7 @@ export class Room implements AsyncDisposable {
   readonly #connector: Connector
   readonly #sender: Sender
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
+  readonly #acceptors = new Map<string, AcceptFunction<Peer>>()
   readonly #channels = new Map<string, AnyChannel[]>()
   readonly #warnings: EarshotError[] = []
   readonly #refusals = new ToldRefusals(error => this.#warn(error))
@@ -172,6 +174,7 @@ export class Room implements AsyncDisposable {
         onWake: () => this.#onNetworkChange(),
         onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
         answerer: name => this.#answers.get(name),
+        acceptor: name => (this.#leaving ? undefined : this.#acceptors.get(name)),
       },
     })
     const party = new HandshakeParty({ identity, service, psk, random })
@@ -308,12 +311,20 @@ export class Room implements AsyncDisposable {
     checkLabel('the name of the question', name)
     if (typeof fn !== 'function') throw new TypeError('answer takes a function')
     if (this.#answers.has(name)) throw new RangeError(`'${name}' is answered already in this room`)
-    const answer = fn as AnswerFunction<Peer>
-    this.#answers.set(name, answer)
-    const off = () => {
-      if (this.#answers.get(name) === answer) this.#answers.delete(name)
-    }
-    return Object.assign(off, { [Symbol.dispose]: off })
+    return register(this.#answers, name, fn as AnswerFunction<Peer>)
+  }
+
+  /**
+   * Takes the streams of this name that peers open with `peer.open`. `fn` gets the two halves; a half that it does not
+   * use it should close or cancel, or the stream stays open. What it throws, or its promise rejects with, resets the
+   * stream, and reaches the opener as `reset` with `reason`. The returned function takes it back; streams that are open
+   * stay. Streams that nobody accepts fail with `no-answer`.
+   */
+  accept<Header = unknown>(name: string, fn: (stream: AcceptedStream<Peer, Header>) => unknown): Disposer {
+    checkLabel('the name of the stream', name)
+    if (typeof fn !== 'function') throw new TypeError('accept takes a function')
+    if (this.#acceptors.has(name)) throw new RangeError(`streams called '${name}' are accepted already in this room`)
+    return register(this.#acceptors, name, fn as AcceptFunction<Peer>)
   }
 
   /**
@@ -577,6 +588,15 @@ function knownSession(peer: Peer | undefined): KnownSession | undefined {
   const { instance, since, messenger } = peer
   const { session } = messenger
   return { instance, since, offer: session.offer, takesPath: connection => session.takesPath(connection) }
+}
+
+/** Puts `fn` under its name, until the returned function is called. */
+function register<Fn>(table: Map<string, Fn>, name: string, fn: Fn): Disposer {
+  table.set(name, fn)
+  const off = () => {
+    if (table.get(name) === fn) table.delete(name)
+  }
+  return Object.assign(off, { [Symbol.dispose]: off })
 }
 
 function seenPeer({ id, name, info, addresses, via }: Sighting): SeenPeer {

@@ -32,6 +32,11 @@ export class Deadlines {
     this.#clock = clock
   }
 
+  /** Monotonic time in milliseconds. */
+  now(): number {
+    return this.#clock.now()
+  }
+
   /** `expiring.expire()` runs `timeoutMs` from now unless `remove` comes first. */
   add(expiring: Expiring, timeoutMs: number): void {
     if (timeoutMs === Number.POSITIVE_INFINITY) return

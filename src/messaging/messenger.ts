@@ -1,15 +1,17 @@
-/** Messages, receipts, questions and answers with one peer: what the payload frames of its session mean. */
+/** Messages, receipts, questions, answers and streams with one peer: what the payload frames of its session mean. */
 
 import { EarshotError, protocolViolation } from '../errors.ts'
 import { MAX_LATEST_BYTES, MAX_REASON_BYTES, MAX_UNRELIABLE_BYTES } from '../limits.ts'
 import { DatagramFlow, type FlowNetwork, type FlowSession } from '../session/datagram/datagram-flow.ts'
-import { MESSAGE_POOL, Payload } from '../session/frame.ts'
+import { MESSAGE_POOL, Payload, type StreamFrame } from '../session/frame.ts'
 import type { Presence, Session, SessionEnd, SessionHandlers } from '../session/session.ts'
 import type { AnsweringShare } from './answering-budget.ts'
 import { AskedQuestions, type AskLimits } from './asked-questions.ts'
 import type { Deadlines } from './deadlines.ts'
 import { withinLimits } from './limited.ts'
+import type { ByteStream } from './open-stream.ts'
 import { type AnswerFunction, ReceivedQuestions } from './received-questions.ts'
+import { type AcceptFunction, Streams } from './streams.ts'
 import { decodeValue, type EncodedValue } from './value.ts'
 
 /** What became of a message that wanted a receipt. */
@@ -26,6 +28,7 @@ export interface MessengerHandlers<From> {
   onPresence(presence: Presence): void
   /** What is sent leaves on another connection than before. */
   onPath(): void
+  acceptor(name: string): AcceptFunction<From> | undefined
   /** The peer changed its public data: JSON text, empty for none. */
   onInfo(info: string): void
   onClosed(end: SessionEnd): void
@@ -44,6 +47,9 @@ export class Messenger<From> implements SessionHandlers, FlowSession {
   readonly #deadlines: Deadlines
   readonly #asked: AskedQuestions
   readonly #received: ReceivedQuestions<From>
+  readonly #from: From
+  /** Made with the first stream: most sessions never have one. */
+  #streams: Streams<From> | undefined
   /** Made with the first receipt: most sessions never want one. */
   #receipts: Map<number, { resolve: () => void; reject: (error: unknown) => void }> | undefined
   #nextReceipt = 1
@@ -57,6 +63,7 @@ export class Messenger<From> implements SessionHandlers, FlowSession {
   ) {
     this.#handlers = handlers
     this.#deadlines = deadlines
+    this.#from = from
     this.session = open(this)
     this.#flow = new DatagramFlow(network, this)
     this.#asked = new AskedQuestions(this.session, deadlines)
@@ -103,6 +110,14 @@ export class Messenger<From> implements SessionHandlers, FlowSession {
     return this.#asked.askStream(name, question, limits)
   }
 
+  /**
+   * Opens a stream. Throws `closed`, `limit-reached`, or `signal.reason`; where the peer does not take it, its halves
+   * fail.
+   */
+  open(name: string, header: EncodedValue, signal: AbortSignal | undefined): ByteStream {
+    return this.#openStreams().open(name, header, signal)
+  }
+
   /** Tells the sender what became of a message that wanted a receipt. */
   receipt(number: number, outcome: number): void {
     if (number !== 0) this.session.receipt(number, outcome)
@@ -147,6 +162,14 @@ export class Messenger<From> implements SessionHandlers, FlowSession {
       case Payload.answerError:
         this.#asked.onError(a, b, decodeReason(body))
         return
+      case Payload.streamData:
+        this.#openStreams().onData(a, body)
+        return
+      case Payload.streamOpen: {
+        const name = this.session.labelName(b)
+        this.#openStreams().onOpen(a, kind, body, name, this.#handlers.acceptor(name))
+        return
+      }
       case Payload.unreliable:
         this.#flow.onCarried(a, b, kind, body)
         return
@@ -177,6 +200,14 @@ export class Messenger<From> implements SessionHandlers, FlowSession {
 
   onPath(): void {
     this.#handlers.onPath()
+  }
+
+  onStreamFrame(frame: StreamFrame): void {
+    this.#openStreams().onFrame(frame)
+  }
+
+  onWritable(): void {
+    this.#streams?.onWritable()
   }
 
   onInfo(info: string): void {
@@ -212,9 +243,15 @@ export class Messenger<From> implements SessionHandlers, FlowSession {
     this.#flow.close()
     this.#asked.close(error)
     this.#received.close(error)
+    this.#streams?.close(error)
     for (const { reject } of this.#receipts?.values() ?? []) reject(error)
     this.#receipts = undefined
     this.#handlers.onClosed(end)
+  }
+
+  #openStreams(): Streams<From> {
+    this.#streams ??= new Streams(this.session, this.#from, () => this.#deadlines.now())
+    return this.#streams
   }
 }
 

@@ -8,7 +8,8 @@ import { describe, expect, test } from 'vitest'
 import { RecordLog } from '../../test/session/record-log.ts'
 import { RecordingSession, stage } from '../../test/session/stage.ts'
 import { ByteReader } from '../wire/byte-reader.ts'
-import { encodeGoodbye, encodeLabel, Frame, Payload } from './frame.ts'
+import type { BulkSource } from './bulk-sources.ts'
+import { encodeGoodbye, encodeLabel, Frame, Payload, putStreamData } from './frame.ts'
 import { decodeHello, encodeHello } from './hello.ts'
 import { decodePathRecord, encodePathRecord, type PathFrame } from './path-record.ts'
 import type { Session } from './session.ts'
@@ -33,6 +34,21 @@ function fixture(name: string, among: readonly Fixture[] = frames): Fixture {
   const found = among.find(frame => frame.name === name)
   if (!found) throw new Error(`no fixture is called ${name}`)
   return found
+}
+
+/** Bytes that go out as they are. */
+function sourceOf(stream: number, bytes: Uint8Array): BulkSource {
+  return {
+    isQueued: false,
+    pending: bytes.length,
+    get sendable() {
+      return this.pending
+    },
+    put(target, offset) {
+      Object.assign(this, { pending: 0 })
+      return putStreamData(target, offset, stream, 0, bytes)
+    },
+  }
 }
 
 const ADA = {
@@ -103,6 +119,16 @@ describe('version 1 on the wire (test/vectors/frames-v1.json)', () => {
     ['answer item', session => session.send(-1, Payload.answerItem | 1, 5, 0, utf8('first'))],
     ['answer end', session => session.send(-1, Payload.answerEnd, 5, 0, new Uint8Array(0))],
     ['answer error', session => session.send(-1, Payload.answerError, 5, 0, utf8('ENOENT'))],
+    ['stream open', session => session.send(-1, Payload.streamOpen | 2, 6, 1, utf8('{"line":1}'))],
+    ['stream data', session => session.bulk.offer(sourceOf(6, Uint8Array.of(0xca, 0xfe, 1)))],
+    ['stream end', session => session.streamFrame({ kind: 'end', stream: 6 })],
+    ['stream reset', session => session.streamFrame({ kind: 'reset', stream: 7, code: 'reset', reason: 'ENOENT' })],
+    [
+      'stream reset of a stream that nobody accepts',
+      session => session.streamFrame({ kind: 'reset', stream: 9, code: 'no-answer', reason: '' }),
+    ],
+    ['stream stop', session => session.streamFrame({ kind: 'stop', stream: 6, code: 'reset', reason: 'enough now' })],
+    ['stream credit', session => session.streamFrame({ kind: 'credit', stream: 7, bytes: 65_536 })],
   ])('%s, as a session sends it', async (name, send) => {
     const set = await stage()
     const { session } = new RecordingSession(set.ada)
@@ -168,6 +194,15 @@ describe('version 1 on the wire (test/vectors/frames-v1.json)', () => {
       [0x24, 5, 0, 6],
       [0x10, 0, 0, 16_379],
       [0x10, 0, 0, 70_000],
+      [0x2e, 6, 1, 10],
+      [0x28, 6, 0, 3],
+    ])
+    expect(ada.streamFrames).toEqual([
+      { kind: 'end', stream: 6 },
+      { kind: 'reset', stream: 7, code: 'reset', reason: 'ENOENT' },
+      { kind: 'reset', stream: 9, code: 'no-answer', reason: '' },
+      { kind: 'stop', stream: 6, code: 'reset', reason: 'enough now' },
+      { kind: 'credit', stream: 7, bytes: 65_536 },
     ])
     expect(ada.ends).toEqual([
       { code: 'kicked', reason: 'too loud', byPeer: true, retryAfterMs: 60_000, error: undefined },

@@ -9,17 +9,24 @@ import {
   CALL_POOL,
   decodeGoodbye,
   decodeLabel,
+  decodeStreamFrame,
   encodeGoodbye,
   encodeLabel,
+  encodeStreamFrame,
   FIRST_PAYLOAD_TYPE,
+  FIRST_STREAM_TYPE,
   Frame,
   GOODBYE_CODES,
   LAST_PAYLOAD_TYPE,
+  LAST_STREAM_TYPE,
   MESSAGE_POOL,
   Payload,
   payloadLength,
   poolOf,
   putPayload,
+  putStreamData,
+  STREAM_CODES,
+  type StreamFrame,
 } from './frame.ts'
 
 const violation = expect.objectContaining({ code: 'protocol-violation' })
@@ -101,6 +108,73 @@ describe('a label', () => {
   test('is refused where its name is too long', () => {
     expect(decoded(decodeLabel, encodeLabel(1, 'x'.repeat(MAX_LABEL_BYTES))).name).toHaveLength(MAX_LABEL_BYTES)
     expect(() => decoded(decodeLabel, encodeLabel(1, 'x'.repeat(MAX_LABEL_BYTES + 1)))).toThrow(violation)
+  })
+})
+
+describe('a control frame of a stream', () => {
+  const stream = fc.nat(MAX_VARINT)
+  const anyFrame: fc.Arbitrary<StreamFrame> = fc.oneof(
+    fc.record({ kind: fc.constant('end' as const), stream }),
+    fc.record({ kind: fc.constant('credit' as const), stream, bytes: fc.nat(MAX_VARINT) }),
+    fc.record({
+      kind: fc.constantFrom('reset' as const, 'stop' as const),
+      stream,
+      code: fc.constantFrom(...STREAM_CODES),
+      reason: wellFormed(100),
+    }),
+  )
+
+  test('arrives as it was sent, and no cut-off one is taken', () => {
+    fc.assert(
+      fc.property(anyFrame, sent => {
+        const frame = encodeStreamFrame(sent)
+        const type = frame[0]!
+        expect(type >= FIRST_STREAM_TYPE && type <= LAST_STREAM_TYPE).toBe(true)
+        const decode = (reader: ByteReader) => decodeStreamFrame(type, reader)
+        expect(decoded(decode, frame)).toEqual(sent)
+        expectCutOffRefused(decode, frame)
+      }),
+    )
+  })
+
+  test.each([Frame.streamEnd, Frame.streamReset, Frame.streamStop, Frame.streamCredit])(
+    'of type %i and any bytes is one or a violation',
+    type => expectDecodesOrViolates(reader => decodeStreamFrame(type, reader)),
+  )
+
+  test('with an unknown code or a reason that is too long is refused', () => {
+    const decode = (reader: ByteReader) => decodeStreamFrame(Frame.streamReset, reader)
+    expect(() => decoded(decode, Uint8Array.of(Frame.streamReset, 0, STREAM_CODES.length, 0))).toThrow(violation)
+    const reset = (length: number) =>
+      encodeStreamFrame({ kind: 'reset', stream: 0, code: 'reset', reason: 'x'.repeat(length) })
+    expect(() => decoded(decode, reset(MAX_REASON_BYTES + 1))).toThrow(violation)
+    expect(decoded(decode, reset(MAX_REASON_BYTES))).toMatchObject({ kind: 'reset' })
+  })
+})
+
+describe('a stream data frame', () => {
+  test('that more bytes join, in any parts, is the one that all of them make at once', () => {
+    const lengths = fc.array(fc.oneof(fc.nat(100), fc.integer({ min: 16_300, max: 16_500 })), {
+      minLength: 1,
+      maxLength: 6,
+    })
+    fc.assert(
+      fc.property(fc.nat(MAX_VARINT), lengths, fc.nat(5), (stream, parts, offset) => {
+        const all = Uint8Array.from({ length: parts.reduce((sum, length) => sum + length) }, (_, i) => i * 7)
+        const target = new Uint8Array(offset + 20 + all.length)
+        let end = offset
+        let length = 0
+        for (const part of parts) {
+          end = putStreamData(target, offset, stream, length, all.subarray(length, length + part))
+          length += part
+        }
+        const [frame, ...more] = readFrames(target.subarray(offset, end))
+        expect(more).toEqual([])
+        if (frame?.kind !== 'payload') return expect.fail('not a payload frame')
+        expect([frame.type, frame.a, frame.b]).toEqual([Payload.streamData, stream, 0])
+        expect(Buffer.compare(frame.body, all)).toBe(0)
+      }),
+    )
   })
 })
 

@@ -4,7 +4,8 @@
  *     control frame ────────────────────────────────┐
  *     payload frame ── credit? ─ yes ───────────────┼─► batch ── end of turn, or full ──► one record
  *                          └─ no ──► waiting ── credit ─┤
- *     large frame ──────────────────► bulk ── fragment ─┘   (only while the path takes more)
+ *     large frame ──────────────────► bulk ── fragment ─┤   (only while the path takes more)
+ *     bytes of streams ── credit ───► ring ── frame ────┘   (only while the path takes more)
  *
  * All that is written during one turn of the event loop leaves as one record. Frames of one lane (one channel) keep
  * their order; otherwise small frames overtake large ones. A small frame that finds credit costs a copy into the
@@ -21,8 +22,11 @@ import {
 } from '../limits.ts'
 import { Fifo } from '../wire/fifo.ts'
 import { putVarint, varintLength } from '../wire/varint.ts'
+import { type BulkSource, BulkSources } from './bulk-sources.ts'
 import { CALL_POOL, Frame, MESSAGE_POOL, type Pool, payloadLength, putPayload } from './frame.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
+
+export type { BulkSource } from './bulk-sources.ts'
 
 export interface RecordOutput {
   /** Seals and sends one record. False: the path has enough for now; `SendQueue.drain` is called when it takes more. */
@@ -59,6 +63,9 @@ export const NO_LANE = -1
 /** What a waiting frame costs beside its bytes: its objects and its promise. */
 const WAITING_FRAME_BYTES = 256
 
+/** A record with less room than this is full: what is left is not worth waiting for. */
+const FULL_MARGIN_BYTES = 1_024
+
 /** Batch buffers not in use, shared by all sessions: an idle session holds none. */
 const spareBatches: Uint8Array[] = []
 const MAX_SPARE_BATCHES = 64
@@ -70,6 +77,7 @@ const SMALL_BATCH_BYTES = 1_024
 export class SendQueue {
   readonly #output: RecordOutput
   readonly #pools: readonly [SendPool, SendPool] = [newPool(), newPool()]
+  readonly #streams = new BulkSources()
   readonly #onTurnEnd = (): void => this.#endTurn()
   #batch: Uint8Array | undefined
   #length = 0
@@ -77,6 +85,8 @@ export class SendQueue {
   #writable = true
   /** The pool that comes first in the next record. */
   #firstPool: Pool = MESSAGE_POOL
+  /** Streams and large frames take turns, too. */
+  #streamsFirst = false
   #queuedBytes = 0
   #onIdle: (() => void) | undefined
 
@@ -86,12 +96,12 @@ export class SendQueue {
 
   /** True where everything queued has been handed to the path, and the path has sent it. */
   get isIdle(): boolean {
-    return this.#length === 0 && this.#queuedBytes === 0 && this.#writable
+    return this.#length === 0 && this.queuedBytes === 0 && this.#writable
   }
 
   /** Bytes that wait for credit or for the path. */
   get queuedBytes(): number {
-    return this.#queuedBytes
+    return this.#queuedBytes + this.#streams.pendingBytes
   }
 
   /** Queues a control frame: it needs no credit. */
@@ -145,6 +155,29 @@ export class SendQueue {
     this.#schedule()
   }
 
+  /**
+   * A stream has a new chunk of bytes. They are copied into the record at once where nothing else waits, and the path
+   * takes them; the rest when its turn comes.
+   */
+  offer(source: BulkSource): void {
+    const isAlone = !this.#streams.hasSendable && this.#pools.every(({ bulk }) => bulk.length === 0)
+    this.#streams.offer(source)
+    if (isAlone) this.#sendStream()
+    this.#streams.takeFinished()
+    this.#schedule()
+  }
+
+  /** A stream whose chunk waits was given credit. */
+  resume(source: BulkSource): void {
+    this.#streams.resume(source)
+    if (this.#writable) this.#schedule()
+  }
+
+  /** A stream is about to drop what it has pending. */
+  withdraw(source: BulkSource): void {
+    this.#streams.withdraw(source)
+  }
+
   /** The path takes more again. */
   drain(): void {
     this.#writable = true
@@ -168,6 +201,7 @@ export class SendQueue {
     this.#length = 0
     this.#releaseBatch()
     this.#queuedBytes = 0
+    this.#streams.clear()
     this.#onIdle = undefined
     for (const pool of this.#pools) {
       pool.bulkLanes.clear()
@@ -213,9 +247,14 @@ export class SendQueue {
     this.#flushScheduled = false
     do {
       if (this.#writable) this.#fillRecord()
+      // The chunk of a stream has left whole: the next one comes before this turn is over, and has room in this record.
+      if (this.#streams.takeFinished()) {
+        this.#schedule()
+        if (!this.#isFull) return
+      }
       this.#seal()
     } while (this.#writable && this.#hasSendable())
-    if (this.#onIdle && this.isIdle) {
+    if (this.#onIdle && !this.#flushScheduled && this.isIdle) {
       const onIdle = this.#onIdle
       this.#onIdle = undefined
       onIdle()
@@ -223,8 +262,8 @@ export class SendQueue {
   }
 
   /**
-   * Small frames first, then at most one record of bulk: a large message delays a small one by no more than that. The
-   * pools take turns, so that neither holds up the other.
+   * Small frames first, then at most one record of bulk: a large message or a stream delays a small one by no more than
+   * that. The pools take turns, and so do large frames and streams, so that none holds up another.
    */
   #fillRecord(): void {
     const first = this.#firstPool
@@ -232,11 +271,15 @@ export class SendQueue {
     this.#firstPool = second
     this.#takeWaiting(this.#pools[first])
     this.#takeWaiting(this.#pools[second])
+    this.#streamsFirst = !this.#streamsFirst
+    if (this.#streamsFirst) this.#takeStreams()
     this.#takeBulk(first)
     this.#takeBulk(second)
+    this.#takeStreams()
   }
 
   #hasSendable(): boolean {
+    if (this.#streams.hasSendable) return true
     return this.#pools.some(pool => {
       const first = pool.waiting.peek()
       if (first) return first.bytes.length <= pool.credit
@@ -311,6 +354,27 @@ export class SendQueue {
     else pool.bulkLanes.delete(lane)
   }
 
+  /** Fills the record with bytes of streams. */
+  #takeStreams(): void {
+    const length = this.#streams.fillable(MAX_RECORD_PLAINTEXT_BYTES - this.#length)
+    if (length === 0) return
+    this.#room(length)
+    this.#length = this.#streams.fill(this.#batch!, this.#length, this.#length + length)
+  }
+
+  /** Sends whole records of a stream; what does not fill one stays for the end of the turn. */
+  #sendStream(): void {
+    while (this.#writable && this.#streams.hasSendable) {
+      if (this.#isFull) this.#seal()
+      else this.#takeStreams()
+    }
+    if (this.#isFull) this.#seal()
+  }
+
+  get #isFull(): boolean {
+    return this.#length > MAX_RECORD_PLAINTEXT_BYTES - FULL_MARGIN_BYTES
+  }
+
   /** Makes room for `length` bytes in the batch; a full batch leaves as a record of its own. */
   #room(length: number): void {
     if (this.#length + length > MAX_RECORD_PLAINTEXT_BYTES) this.#seal()
@@ -325,6 +389,7 @@ export class SendQueue {
     if (this.#length === 0) return
     const plaintext = this.#batch!.subarray(0, this.#length)
     this.#length = 0
+    this.#streams.onSealed()
     this.#writable = this.#output.sendRecord(plaintext) && this.#writable
     this.#releaseBatch()
   }

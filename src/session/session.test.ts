@@ -176,7 +176,7 @@ describe('a peer that breaks the rules is told so and cut off, and nothing is le
   test.each<[string, readonly (readonly number[] | Uint8Array)[]]>([
     ['a frame of type 0', [[0]]],
     ['a control frame of unknown type', [[0x0e, 0]]],
-    ['a payload frame of unknown type', [[0x28, 0, 0, 0]]],
+    ['a frame behind the last type', [[0x38, 0, 0, 0]]],
     ['a frame of the highest type', [[0xff]]],
     ['a second hello', [[Frame.hello, 0]]],
     ['a second admission', [[Frame.admit]]],

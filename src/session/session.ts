@@ -17,14 +17,20 @@ import {
   boundedUtf8,
   CALL_POOL,
   decodeLabel,
+  decodeStreamFrame,
   encodeLabel,
+  encodeStreamFrame,
+  FIRST_STREAM_TYPE,
   Frame,
   type Goodbye,
   type GoodbyeCode,
   isPayload,
+  isStreamData,
+  LAST_STREAM_TYPE,
   MESSAGE_POOL,
   type Pool,
   poolOf,
+  type StreamFrame,
 } from './frame.ts'
 import { SESSION_ID_BYTES, type SessionOffer } from './hello.ts'
 import { ReceivedLabels, SentLabels } from './label-table.ts'
@@ -65,6 +71,9 @@ export interface SessionHandlers {
   onCancel(question: number): void
   /** The asker of a streamed answer takes `count` more items. */
   onPull(question: number, count: number): void
+  onStreamFrame(frame: StreamFrame): void
+  /** The path takes more, after it had enough. */
+  onWritable(): void
   onPresence(presence: Presence): void
   /** What is sent leaves on another connection than before. */
   onPath(): void
@@ -160,6 +169,11 @@ export class Session implements PathsHandlers {
     return this.#queue.queuedBytes
   }
 
+  /** False: the path has enough for now; `onWritable` tells when it takes more. */
+  get isWritable(): boolean {
+    return this.#writable
+  }
+
   /** Bytes that the peer may not have yet: they are kept to be sent again. */
   get unacknowledgedBytes(): number {
     return this.#paths.unacknowledgedBytes
@@ -236,6 +250,15 @@ export class Session implements PathsHandlers {
   pull(question: number, count: number): void {
     if (!this.isOpen) return
     this.#queue.control(new ByteWriter(17).uint8(Frame.pull).varint(question).varint(count).finish())
+  }
+
+  streamFrame(frame: StreamFrame): void {
+    if (!this.#isClosed) this.#queue.control(encodeStreamFrame(frame))
+  }
+
+  /** Where bytes of streams go out: see `SendQueue`. */
+  get bulk(): Pick<SendQueue, 'offer' | 'resume' | 'withdraw'> {
+    return this.#queue
   }
 
   /** Tells the peer our public data, which has changed. */
@@ -343,6 +366,7 @@ export class Session implements PathsHandlers {
     if (this.#isClosed) return
     this.#writable = true
     this.#grant()
+    this.#handlers.onWritable()
     this.#queue.drain()
   }
 
@@ -382,7 +406,7 @@ export class Session implements PathsHandlers {
       const b = reader.varint('frame field b')
       const body = reader.view(reader.varint('body length'), 'body')
       const length = reader.offset - start
-      this.#credits[poolOf(type)].received(length)
+      if (!isStreamData(type)) this.#credits[poolOf(type)].received(length)
       this.#handlers.onPayload(type, a, b, body, length)
       return
     }
@@ -421,7 +445,10 @@ export class Session implements PathsHandlers {
         this.#fragment(readPool(reader), reader)
         return
       default:
-        throw protocolViolation(`a frame of unknown type ${type}`)
+        if (type < FIRST_STREAM_TYPE || type > LAST_STREAM_TYPE) {
+          throw protocolViolation(`a frame of unknown type ${type}`)
+        }
+        this.#handlers.onStreamFrame(decodeStreamFrame(type, reader))
     }
   }
 
@@ -432,7 +459,7 @@ export class Session implements PathsHandlers {
     if (!frame) return
     const inner = new ByteReader(frame)
     const type = inner.uint8('frame type')
-    if (!isPayload(type) || poolOf(type) !== pool) {
+    if (!isPayload(type) || isStreamData(type) || poolOf(type) !== pool) {
       throw protocolViolation(`a frame of type ${type} in fragments of pool ${pool}`)
     }
     const a = inner.varint('frame field a')

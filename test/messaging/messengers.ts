@@ -4,7 +4,9 @@ import type { EarshotError } from '../../src/errors.ts'
 import { AnsweringBudget, type AnsweringShare } from '../../src/messaging/answering-budget.ts'
 import { Deadlines } from '../../src/messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../../src/messaging/messenger.ts'
+import type { ByteStream } from '../../src/messaging/open-stream.ts'
 import type { AnswerFunction } from '../../src/messaging/received-questions.ts'
+import type { AcceptFunction } from '../../src/messaging/streams.ts'
 import { encodeValue } from '../../src/messaging/value.ts'
 import type { FlowNetwork } from '../../src/session/datagram/datagram-flow.ts'
 import { ReassemblyBudget } from '../../src/session/reassembly.ts'
@@ -26,6 +28,7 @@ export class RecordingMessenger implements MessengerHandlers<string> {
   readonly presences: string[] = []
   readonly ends: SessionEnd[] = []
   readonly answering: AnsweringShare
+  readonly acceptors: Map<string, AcceptFunction<string>> = new Map()
   readonly answers: Map<string, AnswerFunction<string>> = new Map()
   /** What the application does with a message. */
   onArrival: (message: ReceivedMessage) => void = () => {}
@@ -62,6 +65,10 @@ export class RecordingMessenger implements MessengerHandlers<string> {
     return this.messenger.ask(name, encodeValue(question), { timeoutMs, signal })
   }
 
+  open(name: string, header?: unknown, signal?: AbortSignal): ByteStream {
+    return this.messenger.open(name, encodeValue(header), signal)
+  }
+
   askStream(name: string, question: unknown, options: AskOptions = {}): AsyncIterableIterator<unknown> {
     const { timeoutMs = 2_000, signal } = options
     return this.messenger.askStream(name, encodeValue(question), { timeoutMs, signal })
@@ -83,6 +90,10 @@ export class RecordingMessenger implements MessengerHandlers<string> {
 
   onPresence(presence: string): void {
     this.presences.push(presence)
+  }
+
+  acceptor(name: string): AcceptFunction<string> | undefined {
+    return this.acceptors.get(name)
   }
 
   onPath(): void {}

@@ -33,6 +33,16 @@ const PROGRAM = `
     }))
     const [ada, bob] = rooms
     bob.answer('echo', text => text)
+    bob.accept('echo', ({ readable, writable }) => readable.pipeTo(writable))
+    const stream = ada.peer('bob').open('echo', { signal })
+    const writer = stream.writable.getWriter()
+    void writer.write(new Uint8Array(100_000)).then(() => writer.close())
+    for await (const chunk of stream.readable);
+    // One that is given up, and one that ends with the session.
+    const aborted = ada.peer('bob').open('echo', { signal: AbortSignal.any([signal]) })
+    await aborted.writable.abort('enough')
+    await aborted.readable.cancel()
+    const left = ada.peer('bob').open('nobody', { signal }).readable.getReader().read().catch(() => {})
     await ada.ask('bob', 'echo', 'x'.repeat(100_000))
     await ada.send('y', { receipt: false })
     for (let i = 0; i < 3; i++) {
@@ -42,6 +52,7 @@ const PROGRAM = `
     }
     await ada.connect('bob')
     await Promise.all(rooms.map(room => room.close()))
+    await left
   }
   const settle = async () => {
     for (let i = 0; i < 5; i++) await new Promise(resolve => setImmediate(resolve))

@@ -29,6 +29,14 @@ export type ReadFrame =
   | { readonly kind: 'start'; readonly number: number }
   | { readonly kind: 'acknowledgement'; readonly received: number }
   | {
+      readonly kind: 'stream'
+      readonly type: number
+      readonly stream: number
+      readonly bytes?: number
+      readonly code?: number
+      readonly reason?: string
+    }
+  | {
       readonly kind: 'goodbye'
       readonly code: number
       readonly retryAfterMs: number
@@ -97,9 +105,21 @@ function readFrame(reader: ByteReader): ReadFrame {
       return { kind: 'info', json: readText(reader) }
     case Frame.goodbye:
       return readGoodbye(reader)
+    case Frame.streamEnd:
+    case Frame.streamReset:
+    case Frame.streamStop:
+    case Frame.streamCredit:
+      return readStreamFrame(type, reader)
     default:
       throw new Error(`a frame of type ${type}`)
   }
+}
+
+function readStreamFrame(type: number, reader: ByteReader): ReadFrame {
+  const stream = reader.varint('stream')
+  if (type === Frame.streamEnd) return { kind: 'stream', type, stream }
+  if (type === Frame.streamCredit) return { kind: 'stream', type, stream, bytes: reader.varint('bytes') }
+  return { kind: 'stream', type, stream, code: reader.uint8('code'), reason: readText(reader) }
 }
 
 function readPayload(reader: ByteReader, start: number, type: number): PayloadFrame {

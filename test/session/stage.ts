@@ -7,7 +7,7 @@ import type { EarshotError } from '../../src/errors.ts'
 import { Identity } from '../../src/identity/identity.ts'
 import type { Clock } from '../../src/platform/clock.ts'
 import type { TcpConnection } from '../../src/platform/network.ts'
-import type { Pool } from '../../src/session/frame.ts'
+import type { Pool, StreamFrame } from '../../src/session/frame.ts'
 import { InitiatorHandshake, ResponderHandshake } from '../../src/session/handshake.ts'
 import { HandshakeParty } from '../../src/session/handshake-party.ts'
 import type { Path } from '../../src/session/path.ts'
@@ -150,6 +150,7 @@ export class RecordingSession implements SessionHandlers {
   readonly cancels: number[] = []
   readonly pulls: [question: number, count: number][] = []
   readonly infos: string[] = []
+  readonly streamFrames: StreamFrame[] = []
   readonly presences: [presence: string, at: number][] = []
   readonly paths: Path[] = []
   readonly ends: SessionEnd[] = []
@@ -189,6 +190,12 @@ export class RecordingSession implements SessionHandlers {
   onPull(question: number, count: number): void {
     this.pulls.push([question, count])
   }
+
+  onStreamFrame(frame: StreamFrame): void {
+    this.streamFrames.push(frame)
+  }
+
+  onWritable(): void {}
 
   onPresence(presence: string): void {
     this.presences.push([presence, this.#clock.now()])
