@@ -4,6 +4,7 @@ import { Identity, join } from '../../dist/index.js'
 
 const SERVICE = 'bench'
 const ECHO = 'echo'
+const BULK = 'bulk'
 
 let identity
 
@@ -29,14 +30,24 @@ export const earshot = {
     if (handlers.onMessage) room.on('message', ({ data, from }) => handlers.onMessage(from, data))
     if (handlers.onPeer) room.on('peer', handlers.onPeer)
     if (handlers.onQuestion) room.answer(ECHO, handlers.onQuestion)
+    if (handlers.onBytes) room.accept(BULK, ({ readable }) => readAll(readable, handlers.onBytes))
     return {
       address: room.addresses[0],
       dial: address => room.connect(address),
       send: (peer, bytes, options) => peer.send(bytes, options),
       ask: (peer, bytes) => peer.ask(ECHO, bytes),
+      openStream(peer) {
+        const writer = peer.open(BULK).writable.getWriter()
+        return { write: bytes => writer.write(bytes) }
+      },
       hangUp: () => room.close(),
       close: () => room.close(),
       connections: () => room.peers.length,
     }
   },
+}
+
+async function readAll(readable, onBytes) {
+  const reader = readable.getReader()
+  for (let { done, value } = await reader.read(); !done; { done, value } = await reader.read()) onBytes(value)
 }

@@ -12,6 +12,7 @@
 const HEADER_BYTES = 8
 const BATCH_BYTES = 65_536
 const ANSWER = 0x80000000
+const RAW = ANSWER
 const MAX_SPARE_BATCHES = 8
 
 /** Batches are shared by all connections, so that an idle one holds none. */
@@ -28,7 +29,9 @@ export class FramedStream {
   #lastQuestion = 0
   #questions = undefined
 
-  /** `handlers`: onMessage(stream, bytes), onQuestion(bytes) returning the answer's bytes. */
+  #isRaw = false
+
+  /** `handlers`: onMessage(stream, bytes), onQuestion(bytes) returning the answer's bytes, onBytes(bytes). */
   constructor(socket, handlers) {
     this.#socket = socket
     this.#handlers = handlers
@@ -51,6 +54,18 @@ export class FramedStream {
       this.#questions.set(question, resolve)
       this.#append(question, bytes)
     })
+  }
+
+  /** From now on bytes go as they are: `{ write(bytes) }`, which returns a promise where the socket is full. */
+  becomeRaw() {
+    this.#append(RAW, new Uint8Array(0))
+    this.#flush()
+    return {
+      write: bytes => {
+        if (!this.#socket.write(bytes) && this.#drained === undefined) this.#waitForDrain()
+        return this.#drained
+      },
+    }
   }
 
   close() {
@@ -85,11 +100,13 @@ export class FramedStream {
     this.#batch = undefined
     this.#batched = 0
     const spare = () => spareBatches.length < MAX_SPARE_BATCHES && spareBatches.push(batch)
-    if (!this.#socket.write(filled, spare) && this.#drained === undefined) {
-      this.#drained = new Promise(resolve => {
-        this.#resumeSending = resolve
-      })
-    }
+    if (!this.#socket.write(filled, spare) && this.#drained === undefined) this.#waitForDrain()
+  }
+
+  #waitForDrain() {
+    this.#drained = new Promise(resolve => {
+      this.#resumeSending = resolve
+    })
   }
 
   static flush(stream) {
@@ -103,12 +120,14 @@ export class FramedStream {
   }
 
   #receive(chunk) {
+    if (this.#isRaw) return this.#handlers.onBytes(chunk)
     let offset = this.#partial === undefined ? 0 : this.#completePartial(chunk)
     while (chunk.length - offset >= HEADER_BYTES) {
       const end = offset + HEADER_BYTES + readUint32(chunk, offset)
       if (end > chunk.length) break
       this.#dispatch(readUint32(chunk, offset + 4), chunk.subarray(offset + HEADER_BYTES, end))
       offset = end
+      if (this.#isRaw) return offset < chunk.length && this.#handlers.onBytes(chunk.subarray(offset))
     }
     if (offset < chunk.length) this.#partial = chunk.subarray(offset)
   }
@@ -131,6 +150,10 @@ export class FramedStream {
 
   #dispatch(tag, bytes) {
     if (tag === 0) return this.#handlers.onMessage(this, bytes)
+    if (tag === RAW) {
+      this.#isRaw = true
+      return
+    }
     if (tag < ANSWER) return this.#append(tag + ANSWER, this.#handlers.onQuestion(bytes))
     const resolve = this.#questions.get(tag - ANSWER)
     this.#questions.delete(tag - ANSWER)

@@ -22,6 +22,7 @@ export async function openEndpoint(server, dial) {
     },
     send: (stream, bytes) => stream.send(bytes),
     ask: (stream, bytes) => stream.ask(bytes),
+    openStream: stream => stream.becomeRaw(),
     hangUp: stream => stream.close(),
     connections: () => sockets.size,
     close() {
