@@ -8,6 +8,7 @@ import { addChat } from './commands/chat.ts'
 import { addInterfaces } from './commands/interfaces.ts'
 import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
+import { addPipe } from './commands/pipe.ts'
 import { addWho } from './commands/who.ts'
 import { addSettings } from './settings.ts'
 
@@ -18,6 +19,7 @@ Examples:
   $ earshot chat kitchen --name Ada  in another room, under another name
   $ earshot ask Ada weather          ask one peer a question
   $ earshot answer time -- date      answer questions by running a command
+  $ earshot pipe Ada < film.mkv      standard input there, where 'earshot pipe > film.mkv' waits
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
 Environment: NO_COLOR for plain text, EARSHOT_SECRET instead of --secret, EARSHOT_STUN instead of --stun, EARSHOT_DEBUG for stack traces.`
@@ -38,6 +40,7 @@ export function createProgram(version: string, run: RunCommand): Command {
   addAsk(program, run)
   addAnswer(program, run)
   addPing(program, run)
+  addPipe(program, run)
   addInterfaces(program, run)
   addNat(program, run)
   return program

@@ -7,6 +7,7 @@ import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { networkInterfaces, tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { StringDecoder } from 'node:string_decoder'
 import { fileURLToPath } from 'node:url'
 import { afterEach } from 'vitest'
 
@@ -54,10 +55,12 @@ export class EarshotProcess {
   /** The exit code, when the process has ended and all of its output was read. */
   readonly exitCode: Promise<number | null>
   readonly #child: ChildProcessWithoutNullStreams
+  readonly #chunks: Buffer[] = []
 
   constructor([file, ...args]: readonly string[], env: Readonly<Record<string, string>>) {
     this.#child = spawn(file!, args, { env: { ...process.env, NO_COLOR: '1', ...env } })
     this.#child.stdin.on('error', () => {})
+    this.#child.stdout.on('data', chunk => this.#chunks.push(Buffer.from(chunk)))
     this.stdout = new LineLog('stdout', this.#child.stdout)
     this.stderr = new LineLog('stderr', this.#child.stderr)
     running.add(this)
@@ -73,7 +76,13 @@ export class EarshotProcess {
     this.#child.stdin.write(text)
   }
 
-  endInput(text = ''): void {
+  /** Everything that goes to stdout, as bytes. */
+  async output(): Promise<Buffer> {
+    await this.exitCode
+    return Buffer.concat(this.#chunks)
+  }
+
+  endInput(text: string | Uint8Array = ''): void {
     this.#child.stdin.end(text)
   }
 
@@ -105,8 +114,8 @@ export class LineLog {
 
   constructor(name: string, stream: NodeJS.ReadableStream) {
     this.#name = name
-    stream.setEncoding('utf8')
-    stream.on('data', (text: string) => this.#onText(text))
+    const decoder = new StringDecoder('utf8')
+    stream.on('data', (chunk: Buffer) => this.#onText(decoder.write(chunk)))
   }
 
   get text(): string {

@@ -48,6 +48,13 @@ describe.runIf(process.env['EARSHOT_NETNS'] === '1')('in a network namespace', (
     expect(await Promise.all([balcony.exitCode, cellar.exitCode])).toEqual([0, 0])
   })
 
+  test('stream-echo', async () => {
+    const [ada, bob] = [example('stream-echo', 'Ada'), example('stream-echo', 'Bob')]
+    await Promise.all([ada.stdout.line(/^echo: HELLO BOB$/), bob.stdout.line(/^echo: HELLO ADA$/)])
+    expect(await Promise.all([ada.exitCode, bob.exitCode])).toEqual([0, 0])
+    expect(ada.stdout.lines).toContain('a stream in English')
+  })
+
   test('who', async () => {
     const who = example('who')
     const ada = example('chat', 'Ada')

@@ -41,7 +41,7 @@ test('bad usage is an event too, with --json', async () => {
   expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
 })
 
-test.each(['who', 'chat', 'ask', 'answer', 'ping', 'interfaces', 'nat'])(
+test.each(['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat'])(
   'the help of %s has examples',
   async command => {
     const process = earshot([command, '--help'])
@@ -56,7 +56,7 @@ test.each(['who', 'chat', 'ask', 'answer', 'ping', 'interfaces', 'nat'])(
 test('the help names every command, and the exit codes', async () => {
   const process = earshot(['--help'])
   expect(await process.exitCode).toBe(0)
-  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'interfaces', 'nat'])
+  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat'])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
   expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted/)
 })
