@@ -212,8 +212,11 @@ export function checkText(field: string, text: string, maxBytes: number): string
   return text
 }
 
-export function checkSendOptions({ delivery = 'reliable', receipt, signal }: SendOptions): void {
+export function checkSendOptions({ delivery = 'reliable', receipt, whenFull, signal }: SendOptions): void {
   checkDelivery(delivery)
+  if (whenFull !== undefined && whenFull !== 'wait' && whenFull !== 'reject') {
+    throw new RangeError(`whenFull must be 'wait' or 'reject', not ${show(whenFull)}`)
+  }
   if (receipt && delivery !== 'reliable') {
     throw new RangeError(`receipt goes with delivery 'reliable' only, not with ${show(delivery)}`)
   }

@@ -116,6 +116,12 @@ export interface SendOptions {
   readonly to?: PeerRef | readonly PeerRef[]
   /** @default 'reliable', or what the channel was made with */
   readonly delivery?: Delivery
+  /**
+   * What to do where a peer cannot take more at present, since it reads slowly or has been away for long: wait until it
+   * can, or reject with `limit-reached`. About a megabyte is taken before either.
+   * @default 'wait'
+   */
+  readonly whenFull?: 'wait' | 'reject'
   /** Wait until every receiving application has it. For 'reliable' only. @default false */
   readonly receipt?: boolean
   readonly signal?: AbortSignal

@@ -4,7 +4,7 @@ import { EarshotError } from '../errors.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { withinLimits } from '../messaging/limited.ts'
 import { checkLossySize, type LossyDelivery } from '../messaging/messenger.ts'
-import { encodeValue } from '../messaging/value.ts'
+import { type EncodedValue, encodeValue } from '../messaging/value.ts'
 import type { PeerRef, SendOptions } from './options.ts'
 import { checkSendOptions } from './options-check.ts'
 import { goneError, type Peer } from './peer.ts'
@@ -40,12 +40,11 @@ export class Sender {
       if (lossy) checkLossySize(value, lossy)
       for (const peer of options.to === undefined ? this.#room.everybody() : this.#room.targets(options.to)) {
         if (peer.state === 'gone') throw goneError(peer)
-        const { messenger } = peer
         if (lossy) {
-          messenger.sendLossy(channel, value, lossy)
+          peer.messenger.sendLossy(channel, value, lossy)
           continue
         }
-        const accepted = options.receipt ? messenger.sendWithReceipt(channel, value) : messenger.send(channel, value)
+        const accepted = sendReliably(peer, channel, value, options)
         if (accepted) waiting.push(options.to === undefined ? this.#unlessGone(accepted, peer) : accepted)
       }
       if (waiting.length === 0) return SENT
@@ -91,6 +90,22 @@ export class Sender {
       if (peer.state !== 'gone' || !this.#room.isOpen()) throw error
     })
   }
+}
+
+function sendReliably(
+  { name, messenger }: Peer,
+  channel: string,
+  value: EncodedValue,
+  { receipt, whenFull }: SendOptions,
+): Promise<void> | undefined {
+  if (whenFull === 'reject' && messenger.session.wouldWait(value.bytes.length)) {
+    return Promise.reject(
+      new EarshotError('limit-reached', `the peer '${name}' cannot take more at present`, {
+        hint: 'Try again later, or let send wait.',
+      }),
+    )
+  }
+  return receipt ? messenger.sendWithReceipt(channel, value) : messenger.send(channel, value)
 }
 
 /** What a call to a room that was left rejects with. */

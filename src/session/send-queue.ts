@@ -133,6 +133,12 @@ export class SendQueue {
     return this.#enqueue(pool, lane, bytes)
   }
 
+  /** Whether a payload frame with a body of this length would have to wait for credit, or behind others that do. */
+  wouldWait(pool: Pool, bodyLength: number): boolean {
+    const { credit, waiting, bulk } = this.#pools[pool]
+    return waiting.length > 0 || bulk.length > 0 || credit < Math.min(bodyLength, MAX_WHOLE_FRAME_BYTES)
+  }
+
   /** Queues a payload frame only if it leaves with the next record: for what is better lost than late. */
   payloadNow(pool: Pool, type: number, a: number, b: number, body: Uint8Array): boolean {
     const { credit, waiting, bulk } = this.#pools[pool]

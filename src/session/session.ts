@@ -216,6 +216,11 @@ export class Session implements PathsHandlers {
     return this.#queue.payload(poolOf(type), lane, type, a, b, body)
   }
 
+  /** Whether a message of this length would have to wait: for credit, for a path, or behind others that do. */
+  wouldWait(bodyLength: number): boolean {
+    return this.#queue.wouldWait(MESSAGE_POOL, bodyLength)
+  }
+
   /** Sends a payload frame if it can leave at once, and says whether it did: for what is better lost than late. */
   sendNow(type: number, a: number, b: number, body: Uint8Array): boolean {
     return this.isOpen && this.#queue.payloadNow(poolOf(type), type, a, b, body)

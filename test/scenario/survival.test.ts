@@ -120,6 +120,36 @@ describe('a link that breaks', () => {
     }))
 })
 
+describe('the outbox of a peer that is away', () => {
+  test('is bounded: send waits, or rejects where that was asked; all that was accepted goes when it is back', () =>
+    onStage(async stage => {
+      const { bob, bobAtAda } = await pair(stage)
+      const heard = heardBy(bob)
+      stage.net.lan('home').isolate('bob')
+      await stage.until(() => bobAtAda.state === 'away')
+      let [accepted, rejected] = [0, 0]
+      for (let i = 0; i < 200; i++) {
+        await bobAtAda.send(`${accepted}:${'x'.repeat(10_000)}`, { whenFull: 'reject' }).then(
+          () => accepted++,
+          error => {
+            expect(error).toMatchObject({ code: 'limit-reached' })
+            rejected++
+          },
+        )
+      }
+      expect(accepted).toBeGreaterThan(80)
+      expect(rejected).toBeGreaterThan(80)
+      const waiting = bobAtAda.send(`${accepted}:${'x'.repeat(10_000)}`).then(() => 'sent')
+      expect(await Promise.race([waiting, stage.advance(1_000).then(() => 'waits')])).toBe('waits')
+      stage.net.lan('home').heal()
+      expect(await waiting).toBe('sent')
+      await stage.until(() => heard.length === accepted + 1)
+      expect(heard.map(text => Number.parseInt(text as string, 10))).toEqual(
+        Array.from({ length: accepted + 1 }, (_, i) => i),
+      )
+    }))
+})
+
 describe('a program', () => {
   test('that starts anew has a new session, and what was sent to the old one is not given to it', () =>
     onStage(async stage => {
