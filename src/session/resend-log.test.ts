@@ -17,7 +17,8 @@ test('keeps what was not acknowledged, by its numbers, whatever the sizes', () =
           const record = new Uint8Array(step.append).fill(first + model.length)
           expect(log.append(record)).toBe(first + model.length)
           model.push(record.slice())
-          record.fill(0xff)
+          // Short ones are copied, long ones are the log's.
+          if (record.length < 1_000) record.fill(0xff)
         } else {
           const count = Math.min(step.acknowledge, model.length)
           log.acknowledge(first + count)

@@ -6,12 +6,10 @@
 import { uninitialized } from '../crypto/chacha20-poly1305.ts'
 import { protocolViolation } from '../errors.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
+import { giveBackRecordBuffer } from './record-buffers.ts'
 
-/** Buffers for whole records, not in use, shared by all sessions: making them anew costs more than filling them. */
-const spareBuffers: Uint8Array[] = []
-const MAX_SPARE_BUFFERS = 64
-/** What is smaller than this gets memory of just its size. */
-const LARGE_RECORD_BYTES: number = MAX_RECORD_PLAINTEXT_BYTES / 2
+/** What is shorter than this is copied into memory of just its size. */
+const LONG_RECORD_BYTES: number = MAX_RECORD_PLAINTEXT_BYTES / 2
 /** Acknowledged records are let go of one by one, their places in the array not. */
 const COMPACT_AT = 1_024
 
@@ -36,11 +34,13 @@ export class ResendLog {
     return this.#bytes
   }
 
-  /** Keeps a copy of `plaintext`, and returns its number. */
+  /**
+   * Keeps `plaintext`, which nobody may change any more, and returns its number. Its buffer, from `takeRecordBuffer`, is
+   * given back when the record is acknowledged, or at once where a copy will do: then `plaintext` stays as it is until
+   * another record is filled.
+   */
   append(plaintext: Uint8Array): number {
-    const copy = bufferFor(plaintext.length)
-    copy.set(plaintext)
-    this.#records.push(copy)
+    this.#records.push(kept(plaintext))
     this.#bytes += plaintext.length
     return this.next - 1
   }
@@ -60,7 +60,7 @@ export class ResendLog {
       this.#records[this.#head++] = undefined
       this.#first++
       this.#bytes -= record.length
-      giveBack(record)
+      if (record.length >= LONG_RECORD_BYTES) giveBackRecordBuffer(record)
     }
     this.#compact()
   }
@@ -81,13 +81,10 @@ export class ResendLog {
   }
 }
 
-function bufferFor(length: number): Uint8Array {
-  if (length < LARGE_RECORD_BYTES) return uninitialized(length)
-  const buffer = spareBuffers.pop() ?? new Uint8Array(MAX_RECORD_PLAINTEXT_BYTES)
-  return buffer.subarray(0, length)
-}
-
-function giveBack({ buffer, length }: Uint8Array): void {
-  if (length < LARGE_RECORD_BYTES || spareBuffers.length >= MAX_SPARE_BUFFERS) return
-  spareBuffers.push(new Uint8Array(buffer as ArrayBuffer))
+function kept(plaintext: Uint8Array): Uint8Array {
+  if (plaintext.length >= LONG_RECORD_BYTES) return plaintext
+  const copy = uninitialized(plaintext.length)
+  copy.set(plaintext)
+  giveBackRecordBuffer(plaintext)
+  return copy
 }

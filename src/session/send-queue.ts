@@ -25,11 +25,15 @@ import { putVarint, varintLength } from '../wire/varint.ts'
 import { type BulkSource, BulkSources } from './bulk-sources.ts'
 import { CALL_POOL, Frame, MESSAGE_POOL, type Pool, payloadLength, putPayload } from './frame.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
+import { giveBackRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
 
 export type { BulkSource } from './bulk-sources.ts'
 
 export interface RecordOutput {
-  /** Seals and sends one record. False: the path has enough for now; `SendQueue.drain` is called when it takes more. */
+  /**
+   * Seals and sends one record. False: the path has enough for now; `SendQueue.drain` is called when it takes more. The
+   * buffer of `plaintext` comes from `takeRecordBuffer` and is given away with it.
+   */
   sendRecord(plaintext: Uint8Array): boolean
   /** Runs `fn` when the present turn is over. */
   afterTurn(fn: () => void): void
@@ -65,14 +69,6 @@ const WAITING_FRAME_BYTES = 256
 
 /** A record with less room than this is full: what is left is not worth waiting for. */
 const FULL_MARGIN_BYTES = 1_024
-
-/** Batch buffers not in use, shared by all sessions: an idle session holds none. */
-const spareBatches: Uint8Array[] = []
-const MAX_SPARE_BATCHES = 64
-/** Batch buffers there are, spare or in use. */
-let fullBatches = 0
-/** With all of them in use a batch begins small: heartbeats to hundreds of peers must not take a full one each. */
-const SMALL_BATCH_BYTES = 1_024
 
 export class SendQueue {
   readonly #output: RecordOutput
@@ -386,7 +382,7 @@ export class SendQueue {
     if (this.#length + length > MAX_RECORD_PLAINTEXT_BYTES) this.#seal()
     const needed = this.#length + length
     if (this.#batch && needed <= this.#batch.length) return
-    const batch = takeBatch(needed)
+    const batch = takeRecordBuffer(needed)
     if (this.#batch) batch.set(this.#batch.subarray(0, this.#length))
     this.#batch = batch
   }
@@ -396,28 +392,14 @@ export class SendQueue {
     const plaintext = this.#batch!.subarray(0, this.#length)
     this.#length = 0
     this.#streams.onSealed()
+    this.#batch = undefined
     this.#writable = this.#output.sendRecord(plaintext) && this.#writable
-    this.#releaseBatch()
   }
 
   #releaseBatch(): void {
-    if (this.#batch) giveBackBatch(this.#batch)
+    if (this.#batch) giveBackRecordBuffer(this.#batch)
     this.#batch = undefined
   }
-}
-
-function takeBatch(needed: number): Uint8Array {
-  const spare = spareBatches.pop()
-  if (spare) return spare
-  if (needed <= SMALL_BATCH_BYTES && fullBatches >= MAX_SPARE_BATCHES) return new Uint8Array(SMALL_BATCH_BYTES)
-  fullBatches++
-  return new Uint8Array(MAX_RECORD_PLAINTEXT_BYTES)
-}
-
-function giveBackBatch(batch: Uint8Array): void {
-  if (batch.length < MAX_RECORD_PLAINTEXT_BYTES) return
-  if (spareBatches.length < MAX_SPARE_BATCHES) spareBatches.push(batch)
-  else fullBatches--
 }
 
 function newPool(): SendPool {
