@@ -36,6 +36,14 @@ export class ChaCha20Poly1305 {
     target.set(cipher.getAuthTag(), offset + plaintext.length)
   }
 
+  /** The ciphertext of `plaintext` and its tag, each in a buffer of its own: for long texts, of which a copy costs. */
+  sealApart(plaintext: Uint8Array, nonce: Uint8Array): { readonly ciphertext: Uint8Array; readonly tag: Uint8Array } {
+    const cipher = createCipheriv(CIPHER, this.#key, nonce, OPTIONS)
+    const ciphertext = cipher.update(plaintext)
+    cipher.final()
+    return { ciphertext, tag: cipher.getAuthTag() }
+  }
+
   /**
    * The plaintext of `sealed`, ciphertext and tag, in a new buffer that the caller owns; or `undefined` where the tag
    * does not fit: then nothing of what was decrypted may leave this function.

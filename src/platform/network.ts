@@ -112,6 +112,8 @@ export interface TcpConnection {
   start(handlers: TcpHandlers): void
   /** Queues bytes. False: the send buffer is full, wait for `onDrain` before writing more. */
   write(bytes: Uint8Array): boolean
+  /** The same for several pieces in a row, where the system can send them without a copy into one. */
+  writeAll?(pieces: readonly Uint8Array[]): boolean
   /** Stops reading, so that the sender feels back-pressure; `resume` goes on. */
   pause(): void
   resume(): void

@@ -54,6 +54,13 @@ export class RecordSealer {
     this.#cipher.encryptInto(record, LENGTH_BYTES, plaintext)
     return record
   }
+
+  /** The same in pieces: a long plaintext costs a copy less. */
+  sealInPieces(plaintext: Uint8Array): readonly Uint8Array[] {
+    const { length } = plaintext
+    const { ciphertext, tag } = this.#cipher.encryptApart(plaintext)
+    return [Uint8Array.of((length + TAG_BYTES) >>> 8, length + TAG_BYTES), ciphertext, tag]
+  }
 }
 
 /**

@@ -31,6 +31,9 @@ type State =
   | { readonly kind: 'open'; readonly channel: SecureChannel }
   | { readonly kind: 'closed' }
 
+/** A record with so much in it is sent in pieces, which is cheaper than a copy. */
+const LONG_RECORD_BYTES = 16_384
+
 interface Settle {
   resolve(): void
   reject(error: EarshotError): void
@@ -102,7 +105,11 @@ export class SecureConnection implements TcpHandlers {
   /** Seals and sends one record. False: wait for `onWritable`. What is sent after the end is dropped. */
   sendRecord(plaintext: Uint8Array): boolean {
     if (this.#state.kind !== 'open') return true
-    const record = this.#state.channel.sealer.seal(plaintext)
+    const { sealer } = this.#state.channel
+    if (plaintext.length >= LONG_RECORD_BYTES && !this.#lastMessage && this.#tcp.writeAll) {
+      return this.#tcp.writeAll(sealer.sealInPieces(plaintext))
+    }
+    const record = sealer.seal(plaintext)
     if (this.#lastMessage) {
       this.#tcp.write(join(this.#lastMessage, record))
       this.#lastMessage = undefined

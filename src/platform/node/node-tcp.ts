@@ -162,6 +162,15 @@ class NodeTcpConnection implements TcpConnection {
     return !this.#socket.writable || this.#socket.write(bytes)
   }
 
+  writeAll(pieces: readonly Uint8Array[]): boolean {
+    if (!this.#socket.writable) return true
+    this.#socket.cork()
+    let takesMore = true
+    for (const piece of pieces) takesMore = this.#socket.write(piece)
+    this.#socket.uncork()
+    return takesMore
+  }
+
   pause(): void {
     this.#socket.pause()
   }

@@ -24,6 +24,13 @@ export class CipherState {
     this.#counter++
   }
 
+  /** The same with ciphertext and tag in buffers of their own, and no associated data. */
+  encryptApart(plaintext: Uint8Array): { readonly ciphertext: Uint8Array; readonly tag: Uint8Array } {
+    const sealed = this.#aead.sealApart(plaintext, this.#presentNonce())
+    this.#counter++
+    return sealed
+  }
+
   encrypt(plaintext: Uint8Array, associatedData?: Uint8Array): Uint8Array {
     const sealed = new Uint8Array(plaintext.length + TAG_BYTES)
     this.encryptInto(sealed, 0, plaintext, associatedData)
