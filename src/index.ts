@@ -49,10 +49,10 @@ export function discover(
   return discoverOn(options?.network ?? nodePlatform(), service, options)
 }
 
+export type { Disposer, OnceOptions } from './emitter.ts'
 export type { AskAllAnswer } from './endpoint/ask-all.ts'
 export type { Channel } from './endpoint/channel.ts'
 export type { DiscoveredPeer, DiscoverOptions } from './endpoint/discover.ts'
-export type { Disposer, OnceOptions } from './endpoint/emitter.ts'
 export type { Message, RoomEvents, SeenPeer } from './endpoint/events.ts'
 export type {
   Admission,

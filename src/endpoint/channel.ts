@@ -1,12 +1,12 @@
 /** A named, typed channel of a room: a topic with its own order, listeners, and schema. */
 
+import type { Disposer, Emitter } from '../emitter.ts'
 import { EarshotError } from '../errors.ts'
 import { MAX_UNREAD_UNRELIABLE_BYTES, MAX_UNREAD_UNRELIABLE_MESSAGES } from '../limits.ts'
 import { ItemQueue } from '../messaging/item-queue.ts'
 import { ReceiptOutcome } from '../messaging/messenger.ts'
 import { describeIssues, type SchemaResult, type StandardSchemaV1, validate } from '../messaging/standard-schema.ts'
 import { DropOldestQueue } from '../session/datagram/drop-oldest-queue.ts'
-import type { Disposer, Emitter } from './emitter.ts'
 import type { Message } from './events.ts'
 import type { Arrival } from './message-hub.ts'
 import type { Delivery, SendOptions } from './options.ts'

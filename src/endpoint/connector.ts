@@ -1,6 +1,7 @@
 /** Finds the peer that somebody means, and dials it: by address, by id, by short id, or by name. */
 
 import type { Sighting } from '../discovery/discovery.ts'
+import type { OnceOptions } from '../emitter.ts'
 import { EarshotError } from '../errors.ts'
 import { parsePeerId, shortPeerId } from '../identity/peer-id.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
@@ -9,7 +10,6 @@ import type { Clock } from '../platform/clock.ts'
 import type { Network, SocketAddress } from '../platform/network.ts'
 import { formatAddress, type HostAndPort, isIpAddress, parseAddress } from './address.ts'
 import { type DialTarget, dial } from './dialer.ts'
-import type { OnceOptions } from './emitter.ts'
 import type { ConnectOptions, PeerRef } from './options.ts'
 import { checkDuration, checkSignal, checkTarget } from './options-check.ts'
 import { goneError, Peer } from './peer.ts'

@@ -7,6 +7,7 @@
  */
 
 import type { Discovery, Sighting } from '../discovery/discovery.ts'
+import { type Disposer, Emitter, type OnceOptions } from '../emitter.ts'
 import type { EarshotError } from '../errors.ts'
 import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
@@ -25,7 +26,6 @@ import { Admission } from './admission.ts'
 import { type AskAllAnswer, askEach } from './ask-all.ts'
 import { Channel } from './channel.ts'
 import { Connector } from './connector.ts'
-import { type Disposer, Emitter, type OnceOptions } from './emitter.ts'
 import { hasEnded } from './ended-peer.ts'
 import type { RoomEvents, SeenPeer } from './events.ts'
 import { parseJson } from './json.ts'

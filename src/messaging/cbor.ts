@@ -8,8 +8,8 @@
 import { encode, type TagDecodeControl, Tokenizer, Type, tokensToObject } from 'cborg'
 import * as taglib from 'cborg/taglib'
 import { MAX_BIGINT_BYTES, MAX_VALUE_ITEMS } from '../limits.ts'
+import { isWellFormed } from '../wire/well-formed.ts'
 import { tooManyItems } from './value-bounds.ts'
-import { isWellFormed } from './well-formed.ts'
 
 type Token = ReturnType<Tokenizer['next']>
 type TagContent = TagDecodeControl

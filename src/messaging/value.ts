@@ -7,9 +7,9 @@
 
 import { EarshotError, protocolViolation } from '../errors.ts'
 import { MAX_BIGINT_BYTES, MAX_MESSAGE_BYTES, MAX_VALUE_DEPTH, MAX_VALUE_ITEMS } from '../limits.ts'
+import { isWellFormed } from '../wire/well-formed.ts'
 import { decodeCbor, encodeCbor } from './cbor.ts'
 import { checkJsonBounds, isDeeperThan, tooDeep } from './value-bounds.ts'
-import { isWellFormed } from './well-formed.ts'
 
 export const ValueKind = { bytes: 0, text: 1, json: 2, cbor: 3 } as const
 

@@ -1,6 +1,6 @@
 /** IP addresses as bytes: for comparing records, and for asking whether a packet came from this link. */
 
-import type { NetworkInterface } from './network.ts'
+import type { InterfaceAddress, NetworkInterface } from './network.ts'
 
 /** The 4 or 16 bytes of an address, its zone left out; undefined where the text is none. */
 export function parseIp(text: string): Uint8Array | undefined {
@@ -79,6 +79,13 @@ export function isInSubnet(address: Uint8Array, { address: own, prefixLength }: 
   for (let i = 0; i < whole; i++) if (address[i] !== own[i]) return false
   const rest = prefixLength & 7
   return rest === 0 || (address[whole]! ^ own[whole]!) >>> (8 - rest) === 0
+}
+
+/** Where everybody in the subnet of an IPv4 address hears. RFC 919 section 7; subnets of one or two addresses have none (RFC 3021 section 2.2). */
+export function subnetBroadcast({ address, prefixLength }: InterfaceAddress): string | undefined {
+  const bytes = parseIp(address)
+  if (bytes?.length !== 4 || prefixLength > 30) return undefined
+  return [...bytes].map((byte, i) => byte | (0xff >>> Math.min(8, Math.max(0, prefixLength - 8 * i)))).join('.')
 }
 
 function parseIpv4(text: string): Uint8Array | undefined {

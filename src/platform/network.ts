@@ -121,6 +121,11 @@ export interface TcpConnection {
   end(): void
   /** Closes at once; what is queued may be lost. Idempotent. */
   destroy(): void
+  /**
+   * Closes at once with RST (RFC 9293 section 3.10.5): the other side gets an error, `lost`, instead of an end. What was
+   * written shortly before may be lost too. For peers that take no notice of FIN. Idempotent.
+   */
+  reset(): void
 }
 
 export interface TcpListenOptions {

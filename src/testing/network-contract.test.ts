@@ -23,6 +23,7 @@ async function makePair(simulation: SimulationOptions, lan: LanOptions): Promise
     ],
     interfaceOfA: 'eth0',
     interfaceOfB: 'eth0',
+    broadcast: '255.255.255.255',
     silent: { address: '192.168.1.99', port: 9 },
     until: promise => net.until(promise),
     settle: () => net.advance(5_000),

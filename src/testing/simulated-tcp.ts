@@ -130,6 +130,13 @@ export class TcpEndpoint implements TcpConnection {
     this.abandon()
   }
 
+  reset(): void {
+    if (this.#outcome !== undefined) return
+    if (this.#read !== undefined) this.#ip.time.cancel(this.#read)
+    this.#close(undefined)
+    this.#reset()
+  }
+
   /** What the system does when nobody holds the connection any more: reset if bytes were left unread, otherwise FIN. */
   abandon(): void {
     if (this.#state === 'syn-sent') this.#forget()

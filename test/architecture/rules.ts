@@ -13,6 +13,7 @@ export const LAYERS: readonly string[] = [
   'src/limits.ts',
   'src/platform/',
   'src/platform/node/',
+  'src/emitter.ts',
   'src/wire/',
   'src/crypto/',
   'src/identity/',

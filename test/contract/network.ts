@@ -25,6 +25,8 @@ export interface NetworkPair {
   /** The interface of each in the common LAN. */
   readonly interfaceOfA: string
   readonly interfaceOfB: string
+  /** Where a datagram reaches every host of the common LAN; undefined where the system has no such address. */
+  readonly broadcast: string | undefined
   /** Where a connect of `a` gets no answer at all. */
   readonly silent: SocketAddress
   /** Lets time pass until `promise` settles. */
@@ -282,6 +284,33 @@ function udpContract(scope: Scope): void {
     }
   })
 
+  test('a broadcast datagram reaches every socket on its port, with the address of its sender', async () => {
+    const { a, broadcast } = scope.broadcastPair
+    if (broadcast === undefined) return
+    const first = await scope.udp('b', { address: '0.0.0.0', port: 0, sharePort: true })
+    const { port } = first.socket.local
+    const second = await scope.udp('b', { address: '0.0.0.0', port, sharePort: true })
+    const sender = await scope.udp('a', { address: a, port: 0, sharePort: false, broadcast: true })
+
+    sender.socket.send(text('everybody'), { address: broadcast, port })
+    await scope.until(first, ({ datagrams }) => datagrams.length === 1)
+    await scope.until(second, ({ datagrams }) => datagrams.length === 1)
+
+    expect([first.texts, second.texts]).toEqual([['everybody'], ['everybody']])
+    expect(first.datagrams[0]!.remote).toEqual({ address: a, port: sender.socket.local.port })
+  })
+
+  test('a broadcast from a socket that may not send any is reported', async () => {
+    const { a, broadcast } = scope.broadcastPair
+    if (broadcast === undefined) return
+    const sender = await scope.udp('a', { address: a, port: 0, sharePort: false })
+
+    sender.socket.send(text('everybody'), { address: broadcast, port: 9 })
+    await scope.until(sender, ({ errors }) => errors.length === 1)
+
+    expect(sender.errors.map(({ code }) => code)).toEqual(['permission-denied'])
+  })
+
   test('multicast on an interface that is not there rejects with no-network', async () => {
     await expectCode(
       scope.udp('a', { address: '0.0.0.0', port: 0, sharePort: true, multicastInterface: 'gone0' }),
@@ -435,6 +464,33 @@ function tcpContract(scope: Scope): void {
     expect(far.closes.map(error => error?.code)).toEqual(['lost'])
   })
 
+  test('reset is told to the other side as a loss, and to the own one without an error', async () => {
+    const { near, far } = await scope.connect()
+
+    near.connection.reset()
+    near.connection.reset()
+    near.connection.destroy()
+    near.connection.write(text('too late'))
+    await scope.until(near, ({ closes }) => closes.length === 1)
+    // Without a word from this side: FIN would be told as an end, and nothing more.
+    await scope.until(far, ({ closes }) => closes.length === 1)
+
+    expect(near.closes).toEqual([undefined])
+    expect([far.ends, far.receivedBytes]).toEqual([0, 0])
+    expect(far.closes.map(error => error?.code)).toEqual(['lost'])
+  })
+
+  test('what has arrived before a reset was received', async () => {
+    const { near, far } = await scope.connect()
+    near.connection.write(text('last words'))
+    await scope.until(far, ({ receivedBytes }) => receivedBytes === 10)
+
+    near.connection.reset()
+    await scope.until(far, ({ closes }) => closes.length === 1)
+
+    expect(far.text).toBe('last words')
+  })
+
   test('nothing comes after destroy, not even what has already arrived', async () => {
     const { near, far } = await scope.connect()
     near.connection.pause()
@@ -549,6 +605,10 @@ class Scope {
     return this.pair.families.flatMap(family =>
       family.group === undefined ? [] : [{ ...family, group: family.group }],
     )
+  }
+
+  get broadcastPair(): { readonly a: string; readonly broadcast: string | undefined } {
+    return { a: this.pair.families[0]!.a, broadcast: this.pair.broadcast }
   }
 
   defer(dispose: () => unknown): void {

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import type { EarshotError } from '../../errors.ts'
+import { subnetBroadcast } from '../../platform/ip-address.ts'
 import type { AddressFamily, NetworkInterface, SocketAddress, UdpHandlers, UdpOptions } from '../../platform/network.ts'
 import { simulate } from '../../testing/index.ts'
-import { BEACON_PORT, BeaconLink, subnetBroadcast } from './beacon-link.ts'
+import { BEACON_PORT, BeaconLink } from './beacon-link.ts'
 
 const ipv4 = (address: string, prefixLength: number) =>
   ({ address, prefixLength, family: 'ipv4' as AddressFamily, scope: 'private', scopeId: 0 }) as const

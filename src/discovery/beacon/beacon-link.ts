@@ -7,7 +7,7 @@
 import type { EarshotError } from '../../errors.ts'
 import { MAX_BEACON_PACKETS_PER_SECOND } from '../../limits.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { onLinkTest, parseIp } from '../../platform/ip-address.ts'
+import { onLinkTest, subnetBroadcast } from '../../platform/ip-address.ts'
 import type { InterfaceAddress, Network, NetworkInterface, SocketAddress, UdpSocket } from '../../platform/network.ts'
 import { type BeaconPacket, decodeBeacon } from './beacon-packet.ts'
 
@@ -163,11 +163,4 @@ function everybodyOn({ interface: link, ipv4 }: LinkPlace): string[] {
   if (ipv4 === undefined || link.kind === 'loopback') return groups
   const subnet = subnetBroadcast(ipv4)
   return [...groups, ...(subnet === undefined ? [] : [subnet]), LIMITED_BROADCAST]
-}
-
-/** RFC 919 section 7; subnets of one or two addresses have none (RFC 3021 section 2.2). */
-export function subnetBroadcast({ address, prefixLength }: InterfaceAddress): string | undefined {
-  const bytes = parseIp(address)
-  if (bytes?.length !== 4 || prefixLength > 30) return undefined
-  return [...bytes].map((byte, i) => byte | (0xff >>> Math.min(8, Math.max(0, prefixLength - 8 * i)))).join('.')
 }

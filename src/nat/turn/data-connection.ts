@@ -78,6 +78,10 @@ export class DataConnection implements TcpConnection {
     this.#parts.connection.destroy()
   }
 
+  reset(): void {
+    this.#parts.connection.reset()
+  }
+
   #onData(bytes: Uint8Array): void {
     if (this.#isBound) this.#handlers ? this.#handlers.onData(bytes) : this.#keep(bytes)
     else this.#onAnswer(bytes)

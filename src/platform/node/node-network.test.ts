@@ -24,6 +24,8 @@ networkContract('Node on loopback', async (): Promise<NetworkPair> => {
     families,
     interfaceOfA: loopback.name,
     interfaceOfB: loopback.name,
+    // Elsewhere the loopback interface has no broadcast address.
+    broadcast: process.platform === 'linux' ? '127.255.255.255' : undefined,
     silent: silent.address,
     until: promise => promise,
     settle,

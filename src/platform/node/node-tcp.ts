@@ -186,6 +186,10 @@ class NodeTcpConnection implements TcpConnection {
   destroy(): void {
     this.#socket.destroy()
   }
+
+  reset(): void {
+    this.#socket.resetAndDestroy()
+  }
 }
 
 function onSocketData(this: OwnedSocket, bytes: Uint8Array): void {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { EarshotError } from '../errors.ts'
-import { simulate } from '../testing/index.ts'
 import { Emitter } from './emitter.ts'
+import { EarshotError } from './errors.ts'
+import { simulate } from './testing/index.ts'
 
 interface Events {
   news: string

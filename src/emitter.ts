@@ -4,8 +4,8 @@
  * programming errors belong.
  */
 
-import { EarshotError } from '../errors.ts'
-import type { Clock } from '../platform/clock.ts'
+import { EarshotError } from './errors.ts'
+import type { Clock } from './platform/clock.ts'
 
 /** Removes a listener: call it, or let `using` do so. */
 export interface Disposer extends Disposable {
