@@ -266,3 +266,45 @@ export const MAX_TURN_WAITING_DATAGRAMS = 16
 export const MAX_TURN_REDIRECTIONS = 3
 /** Relayed TCP connections of peers that are being accepted at a time. */
 export const MAX_TURN_CONNECTIONS_PENDING = 32
+
+// peerpy --------------------------------------------------------------------------------------------------------------
+
+/** A message from another program, as its header announces it: a camera's frame of 1080 lines, uncompressed, fits. */
+export const MAX_PEERPY_MESSAGE_BYTES = 8_388_608
+/** A datagram of discovery: the program reads no more of one. */
+export const MAX_PEERPY_DATAGRAM_BYTES = 512
+/**
+ * What a pickle unfolds to, each part counted wherever it stands: with memoised values a kilobyte can stand for more than
+ * any memory holds.
+ */
+export const MAX_PEERPY_UNFOLDED_BYTES = 67_108_864
+/** What is sent in one message unless told otherwise: the program reads so much with one call. */
+export const PEERPY_SAFE_MESSAGE_BYTES = 8_192
+/** Messages of one connection that wait for the first listener; then it is not read. */
+export const MAX_PEERPY_UNHEARD_MESSAGES = 1_000
+/** Their bytes. */
+export const MAX_PEERPY_UNHEARD_BYTES = 1_048_576
+/** Parts of messages, and messages nobody listened for, on all connections of one peer. */
+export const MAX_PEERPY_HELD_BYTES = 67_108_864
+/** What waits to be sent on one connection. */
+export const MAX_PEERPY_QUEUED_BYTES = 16_777_216
+/** How long after the last write RST is held back, which would overtake it. */
+export const PEERPY_CLOSE_LINGER_MS = 100
+/** Connections of one peer. */
+export const MAX_PEERPY_CONNECTIONS = 1_024
+/** Callers of one peer that are not decided on: they have not said HELLO, wait for a place, or for `admit`. */
+export const MAX_PEERPY_CALLERS = 128
+/** Of these, from one address. */
+export const MAX_PEERPY_CALLERS_PER_ADDRESS = 32
+/** What one of these may have sent behind its HELLO. */
+export const MAX_PEERPY_EARLY_BYTES = 65_536
+/** Dials of one peer that were given up and are not answered yet; beyond it the first is closed. */
+export const MAX_PEERPY_UNANSWERED = 64
+/** Datagrams of discovery handled per second; what is above is dropped unread. */
+export const MAX_PEERPY_DATAGRAMS_PER_SECOND = 1_000
+/** PINGs answered per second. */
+export const MAX_PEERPY_PONGS_PER_SECOND = 64
+/** Peers that one discovery finds. */
+export const MAX_PEERPY_FOUND = 1_024
+/** The longest discovery: it ends half a second after the last PONG, and somebody may never cease to answer. */
+export const MAX_PEERPY_DISCOVERY_MS = 10_000

@@ -15,6 +15,7 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Everything that the package exports, used as a TypeScript program would. */
 const CONSUMER = `
 import { discover, EarshotError, ERROR_CODES, Identity, join, type Peer, type Room } from 'earshot'
+import { type DataType, PeerpyPeer, Tuple } from 'earshot/compat/peerpy'
 import { browse, publish } from 'earshot/mdns'
 import { allocate, allocateTcp, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
@@ -43,6 +44,9 @@ await using relay: Allocation = await allocate(turn)
 relay.send(new Uint8Array(1), relay.relayedAddress) satisfies boolean
 const tcp = await allocateTcp({ ...turn, onConnection: ({ remote }) => void remote.port.toFixed() })
 tcp.connect(relay.relayedAddress) satisfies Promise<object>
+await using peer = await PeerpyPeer.listen({ network, port: 51_001, admit: ({ dataType }) => dataType === ('raw' satisfies DataType) })
+for await (const address of peer.discover()) await (await peer.connect(address, { dataType: 'raw' })).send(Tuple.from([1, 'two']))
+peer.on('close', ({ connection, error }) => void [connection.id, error?.code])
 interfaces()[0]?.name satisfies string | undefined
 new EarshotError(ERROR_CODES[0], 'a message')
 
@@ -154,6 +158,7 @@ test('every block of TypeScript in the documents compiles', () => {
 test('the published modules run', () => {
   const program = `
     import { join } from 'earshot'
+    import 'earshot/compat/peerpy'
     import 'earshot/mdns'
     import 'earshot/nat'
     import 'earshot/net'

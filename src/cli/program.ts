@@ -10,6 +10,7 @@ import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
 import { addPipe } from './commands/pipe.ts'
 import { addWho } from './commands/who.ts'
+import { addCompat } from './compat/compat.ts'
 import { addSettings } from './settings.ts'
 
 const DETAILS = `
@@ -43,5 +44,6 @@ export function createProgram(version: string, run: RunCommand): Command {
   addPipe(program, run)
   addInterfaces(program, run)
   addNat(program, run)
+  addCompat(program, run)
   return program
 }

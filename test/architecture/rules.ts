@@ -15,6 +15,7 @@ export const LAYERS: readonly string[] = [
   'src/platform/node/',
   'src/emitter.ts',
   'src/wire/',
+  'src/compat/peerpy/', // what it speaks is not ours: it stands on the ports and on bytes alone
   'src/crypto/',
   'src/identity/',
   'src/discovery/discovery.ts',
@@ -34,11 +35,11 @@ export const LAYERS: readonly string[] = [
   'src/messaging/',
   'src/endpoint/',
   'src/testing/',
-  'src/', // what programs import: index.ts, net.ts, mdns.ts
+  'src/', // what programs import: index.ts, net.ts, mdns.ts, compat/peerpy.ts
   'src/cli/',
 ]
 
-const PUBLIC_ENTRIES = ['src/index.ts', 'src/net.ts', 'src/mdns.ts', 'src/nat.ts']
+const PUBLIC_ENTRIES = ['src/index.ts', 'src/net.ts', 'src/mdns.ts', 'src/nat.ts', 'src/compat/peerpy.ts']
 
 /** Who may know platform/node: the entries, which wire it to the rest. */
 const NODE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {

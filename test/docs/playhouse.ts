@@ -1,6 +1,7 @@
 /** Runs programs on simulated hosts of one LAN: what they import as `earshot` knows which host it is on. */
 
 import * as zod from 'zod'
+import * as peerpy from '../../src/compat/peerpy.ts'
 import * as earshot from '../../src/index.ts'
 import * as mdns from '../../src/mdns.ts'
 import * as nat from '../../src/nat.ts'
@@ -70,6 +71,7 @@ class Player implements ProgramEnvironment {
   readonly load: ProgramEnvironment['load'] = async specifier => this.#modules[specifier] ?? import(specifier)
   readonly #simulation: testing.SimulatedNetwork
   readonly #rooms: earshot.Room[] = []
+  readonly #peers: peerpy.PeerpyPeer[] = []
   readonly #leaving = new AbortController()
   readonly #modules: Readonly<Record<string, object>>
 
@@ -89,6 +91,10 @@ class Player implements ProgramEnvironment {
         publish: (options: mdns.PublishOptions) => mdns.publish({ network, ...this.#untilLeaving(options) }),
         browse: (type: string, options: mdns.BrowseOptions = {}) =>
           mdns.browse(type, { network, ...this.#untilLeaving(options) }),
+      },
+      'earshot/compat/peerpy': {
+        ...peerpy,
+        PeerpyPeer: { listen: (options: peerpy.PeerpyPeerOptions = {}) => this.#listen({ network, ...options }) },
       },
       'earshot/nat': {
         ...nat,
@@ -112,7 +118,14 @@ class Player implements ProgramEnvironment {
 
   async leave(): Promise<void> {
     this.#leaving.abort()
-    await Promise.all(this.#rooms.map(room => room.close()))
+    await Promise.all([...this.#rooms, ...this.#peers].map(each => each.close()))
+  }
+
+  async #listen(options: peerpy.PeerpyPeerOptions): Promise<peerpy.PeerpyPeer> {
+    const peer = await peerpy.PeerpyPeer.listen(options)
+    peer.on('warning', ({ code, message }) => this.warnings.push(`${code}: ${message}`))
+    this.#peers.push(peer)
+    return peer
   }
 
   async #join(service: string, options: earshot.JoinOptions): Promise<earshot.Room> {
