@@ -117,6 +117,11 @@ export interface TcpConnection {
   /** Stops reading, so that the sender feels back-pressure; `resume` goes on. */
   pause(): void
   resume(): void
+  /**
+   * Has the system ask for a sign of life after this long without one (RFC 9293 section 3.8.4), in whole seconds. Where none
+   * comes for some 10 s more, the connection ends with `lost`; how long exactly is the system's choice.
+   */
+  keepAlive(idleMs: number): void
   /** Sends what is queued, then FIN. */
   end(): void
   /** Closes at once; what is queued may be lost. Idempotent. */

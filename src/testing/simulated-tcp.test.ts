@@ -297,3 +297,42 @@ describe('connecting', () => {
     })
   })
 })
+
+describe('a connection that is kept alive', () => {
+  test('is lost some 10 s after its idle time where the other side has no power', async () => {
+    const { net, bob, near } = await connect()
+    near.connection.keepAlive(15_000)
+    bob.stop()
+    await net.advance(24_000)
+    expect(near.closes).toEqual([])
+    await net.advance(2_000)
+    expect(near.closes.map(error => error?.code)).toEqual(['lost'])
+  })
+
+  test('stays where the other side is there, and asks only after its idle time', async () => {
+    const { net, near, far } = await connect()
+    const packets: TracedPacket[] = []
+    net.trace(packet => packets.push(packet))
+    near.connection.keepAlive(15_000)
+    await net.advance(14_000)
+    expect(packets).toEqual([])
+    await net.advance(10 * MINUTE_MS)
+    expect(packets.length).toBeGreaterThan(2 * 39)
+    near.connection.write(new Uint8Array([1]))
+    await net.advance(100)
+    expect([near.closes, far.receivedBytes]).toEqual([[], 1])
+  })
+
+  test('asks nothing any more once it is over', async () => {
+    const { net, near, far } = await connect()
+    near.connection.keepAlive(1_000)
+    near.connection.end()
+    far.connection.end()
+    await net.advance(100)
+    const packets: TracedPacket[] = []
+    net.trace(packet => packets.push(packet))
+    near.connection.keepAlive(1_000)
+    await net.advance(MINUTE_MS)
+    expect(packets).toEqual([])
+  })
+})

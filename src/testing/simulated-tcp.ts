@@ -13,6 +13,7 @@ import { formatSocketAddress } from '../platform/socket-address.ts'
 import type { IpStack } from './ip-stack.ts'
 import { RetransmissionTimer } from './retransmission-timer.ts'
 import { systemError } from './system-error.ts'
+import { TcpKeepAlive } from './tcp-keep-alive.ts'
 import { TcpReceiver } from './tcp-receiver.ts'
 import { NO_BYTES, segmentEnd, type TcpSegment } from './tcp-segment.ts'
 import { TcpSender } from './tcp-sender.ts'
@@ -57,6 +58,7 @@ export class TcpEndpoint implements TcpConnection {
   readonly #parts: TcpEndpointParts
   readonly #ip: IpStack
   readonly #retransmission: RetransmissionTimer
+  readonly #keepAlive: TcpKeepAlive
   readonly #receiver = new TcpReceiver()
   readonly #sender = new TcpSender((sequence, bytes, isLast) => this.#send('ack', sequence, bytes, isLast))
   #state: State
@@ -76,6 +78,12 @@ export class TcpEndpoint implements TcpConnection {
     this.#parts = parts
     this.#ip = parts.ip
     this.#retransmission = new RetransmissionTimer(parts.ip.time, parts.ip, unanswered => this.#retransmit(unanswered))
+    this.#keepAlive = new TcpKeepAlive(parts.ip.time, parts.ip, {
+      // What is on its way is the retransmission's business.
+      isIdle: () => this.#state === 'established' && !this.#isOutstanding,
+      probe: () => this.#probe(),
+      giveUp: () => this.#giveUp(),
+    })
     this.#state = state
   }
 
@@ -117,6 +125,10 @@ export class TcpEndpoint implements TcpConnection {
     this.#scheduleRead()
   }
 
+  keepAlive(idleMs: number): void {
+    if (this.isOpen) this.#keepAlive.start(idleMs)
+  }
+
   end(): void {
     if (!this.isOpen || this.#sender.isFinishing) return
     this.#sender.finish()
@@ -146,6 +158,7 @@ export class TcpEndpoint implements TcpConnection {
 
   receive(segment: TcpSegment): void {
     this.#retransmission.heard()
+    this.#keepAlive.heard()
     if (segment.kind === 'rst') this.#onReset()
     else if (segment.kind === 'syn') this.#onSyn(segment)
     // An acknowledgement of what was never sent belongs to an older connection (RFC 9293 section 3.10.7.3).
@@ -245,10 +258,14 @@ export class TcpEndpoint implements TcpConnection {
     if (unanswered > MAX_RETRANSMISSIONS[this.#state]) this.#giveUp()
     else if (this.#state === 'syn-sent') this.#send('syn', 0, NO_BYTES, false)
     else if (this.#state === 'syn-received') this.#send('syn ack', 0, NO_BYTES, false)
-    // One byte before the window, which the other side must answer with its window (RFC 9293 section 3.8.6.1).
-    else if (this.#sender.isBlocked) this.#send('ack', this.#sender.position - 1, NO_BYTES, false)
+    else if (this.#sender.isBlocked) this.#probe()
     else this.#sender.retransmit()
     this.#awaitAnswer()
+  }
+
+  /** One byte before the window, which the other side must answer with its window (RFC 9293 section 3.8.6.1). */
+  #probe(): void {
+    this.#send('ack', this.#sender.position - 1, NO_BYTES, false)
   }
 
   #giveUp(): void {
@@ -340,6 +357,7 @@ export class TcpEndpoint implements TcpConnection {
     if (this.#state === 'closed') return
     this.#state = 'closed'
     this.#retransmission.stop()
+    this.#keepAlive.stop()
     this.#parts.onForgotten()
   }
 }

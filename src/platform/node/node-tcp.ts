@@ -179,6 +179,10 @@ class NodeTcpConnection implements TcpConnection {
     this.#socket.resume()
   }
 
+  keepAlive(idleMs: number): void {
+    this.#socket.setKeepAlive(true, idleMs)
+  }
+
   end(): void {
     this.#socket.end()
   }
