@@ -13,6 +13,7 @@ export const ERROR_CODES = [
   'invalid-data',
   'limit-reached',
   'lost',
+  'name-taken',
   'no-answer',
   'no-network',
   'permission-denied',

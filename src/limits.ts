@@ -308,3 +308,28 @@ export const MAX_PEERPY_PONGS_PER_SECOND = 64
 export const MAX_PEERPY_FOUND = 1_024
 /** The longest discovery: it ends half a second after the last PONG, and somebody may never cease to answer. */
 export const MAX_PEERPY_DISCOVERY_MS = 10_000
+
+// pythonConnect -------------------------------------------------------------------------------------------------------
+
+/** Names of others. With `alive:,:` in front the real program reads just so much of an advert. */
+export const MAX_PYTHONCONNECT_NAME_BYTES = 248
+/** An advert: the real program reads no more of one. */
+export const MAX_PYTHONCONNECT_ADVERT_BYTES = 256
+/** A frame with its `/EOL`: the real program takes a longer one for a disconnect. */
+export const MAX_PYTHONCONNECT_FRAME_BYTES = 512
+/** Adverts read per second on all interfaces; each costs the parsing of a few bytes. */
+export const MAX_PYTHONCONNECT_ADVERTS_PER_SECOND = 500
+/** Newcomers answered per second; for all above it there is one advert a second later. */
+export const MAX_PYTHONCONNECT_ADVERT_ANSWERS_PER_SECOND = 16
+/** Nodes remembered, and connections at a time: adverts cost nothing to forge. */
+export const MAX_PYTHONCONNECT_NODES = 512
+/** Of these, adverts from one address: honest devices have one name each. */
+export const MAX_PYTHONCONNECT_NODES_PER_ADDRESS = 8
+/** Of these, connections from one address: a bridge brings one for each member of its room. */
+export const MAX_PYTHONCONNECT_LINKS_PER_ADDRESS = 128
+/** Frames that wait for one device; at the usual pace that is some seconds. */
+export const MAX_PYTHONCONNECT_QUEUED_FRAMES = 512
+/** Own questions that are open at a time: of the 9,999 ids enough are left that none comes back soon. */
+export const MAX_PYTHONCONNECT_OPEN_QUESTIONS = 4_096
+/** Questions of one device being answered at a time; the real program asks one after the other. */
+export const MAX_PYTHONCONNECT_RECEIVED_QUESTIONS = 64

@@ -51,11 +51,13 @@ export class TcpKeepAlive {
 
   #check(): void {
     const leftMs = this.#heardAt + this.#idleMs - this.#time.now
-    if (leftMs > 0) return this.#wait(leftMs)
-    if (!this.#connection.isIdle()) return this.#wait(PROBE_INTERVAL_MS)
-    if (this.#probes === MAX_PROBES) return this.#connection.giveUp()
-    this.#probes++
-    this.#wait(PROBE_INTERVAL_MS)
-    this.#connection.probe()
+    if (leftMs > 0) this.#wait(leftMs)
+    else if (!this.#connection.isIdle()) this.#wait(PROBE_INTERVAL_MS)
+    else if (this.#probes === MAX_PROBES) this.#connection.giveUp()
+    else {
+      this.#probes++
+      this.#wait(PROBE_INTERVAL_MS)
+      this.#connection.probe()
+    }
   }
 }

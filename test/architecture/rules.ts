@@ -16,6 +16,7 @@ export const LAYERS: readonly string[] = [
   'src/emitter.ts',
   'src/wire/',
   'src/compat/peerpy/', // what it speaks is not ours: it stands on the ports and on bytes alone
+  'src/compat/pythonconnect/', // likewise
   'src/crypto/',
   'src/identity/',
   'src/discovery/discovery.ts',
@@ -39,7 +40,14 @@ export const LAYERS: readonly string[] = [
   'src/cli/',
 ]
 
-const PUBLIC_ENTRIES = ['src/index.ts', 'src/net.ts', 'src/mdns.ts', 'src/nat.ts', 'src/compat/peerpy.ts']
+const PUBLIC_ENTRIES = [
+  'src/index.ts',
+  'src/net.ts',
+  'src/mdns.ts',
+  'src/nat.ts',
+  'src/compat/peerpy.ts',
+  'src/compat/pythonconnect.ts',
+]
 
 /** Who may know platform/node: the entries, which wire it to the rest. */
 const NODE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
