@@ -3,10 +3,11 @@
  * in what it has read, and reads nothing while its program handles a message or a question. So one frame may lie unread
  * there, and the next one waits:
  *
- * - behind a question until its answer is here, or nobody waits for it any more;
+ * - behind a question until its answer is here, or nobody waits for it any more. Only an answer may pass, for the other
+ *   side may ask in return before it answers;
  * - behind anything else for a moment (`paceMs`), or until the other side asks something: then it has read what we sent.
  *
- * While a question is being handled one more frame may wait there, so that a question in return is not held up.
+ * A handler of messages there that takes longer than the pace is beyond our knowledge, for nothing tells when it is done.
  */
 
 import { EarshotError } from '../../errors.ts'
@@ -17,6 +18,8 @@ export interface OutgoingFrame {
   readonly bytes: Uint8Array
   /** Of a question. */
   readonly questionId?: number
+  /** The other side waits for it. @default false */
+  readonly isAnswer?: boolean
   /** It was handed to the system. */
   onWritten?(): void
   /** It will not be. */
@@ -32,7 +35,7 @@ export interface FramePacerOptions {
 }
 
 interface Unread {
-  questionId: number | undefined
+  readonly questionId: number | undefined
   /** Since when the other side can be busy with it. */
   since: number
 }
@@ -40,7 +43,7 @@ interface Unread {
 export class FramePacer {
   readonly #options: FramePacerOptions
   #waiting: OutgoingFrame[] = []
-  /** Written, and perhaps not read: at most two, and then the first is a question. */
+  /** Written, and perhaps not read: one, or a question and an answer that passed it. */
   #unread: Unread[] = []
   #timer: Timer | undefined
   #isBlocked = false
@@ -70,25 +73,24 @@ export class FramePacer {
     this.#noteWritten(undefined)
   }
 
-  /** The answer has come: the question, and what was written before it, was read. */
+  /** The answer has come. */
   onAnswered(questionId: number): void {
-    const at = this.#unread.findIndex(unread => unread.questionId === questionId)
-    if (at >= 0) this.#removeUnread(at + 1)
+    if (this.#unread[0]?.questionId === questionId) this.#forgetFirst()
   }
 
   /** Nobody waits for the answer any more. */
   onGivenUp(questionId: number): void {
     this.#waiting = this.#waiting.filter(frame => frame.questionId !== questionId)
-    const at = this.#unread.findIndex(unread => unread.questionId === questionId)
-    if (at === 0) this.#removeUnread(1)
-    else if (at > 0) this.#unread[at]!.questionId = undefined
+    this.onAnswered(questionId)
   }
 
   /**
-   * The other side asks: it has read what we sent before. Where it asks in return, while it is busy with a question of ours,
-   * the real program has not; but then it waits for its answer in vain, and whatever else is sent still waits here.
+   * The other side asks: it has read what we sent before. While it is busy with a question of ours the real program reads
+   * nothing, and asks all the same where several of its threads do; `asksOneByOne` says that this one never did.
    */
-  onAsked(): void {
+  onAsked(asksOneByOne: boolean): void {
+    const isBusy = this.#unread[0]?.questionId !== undefined
+    if (isBusy && !asksOneByOne) return
     this.#unread = this.#unread.filter(({ questionId }) => questionId !== undefined)
     this.#pump()
   }
@@ -116,8 +118,8 @@ export class FramePacer {
     for (const frame of this.#waiting.splice(0)) frame.onDropped?.(error)
   }
 
-  #removeUnread(count: number): void {
-    this.#unread.splice(0, count)
+  #forgetFirst(): void {
+    this.#unread.shift()
     const [next] = this.#unread
     if (next) next.since = this.#options.clock.now()
     this.#pump()
@@ -127,15 +129,29 @@ export class FramePacer {
     this.#timer?.cancel()
     this.#timer = undefined
     while (this.#waiting.length > 0 && !this.#isBlocked) {
-      const waitMs = this.#waitMs()
+      this.#forgetRead()
+      const [first] = this.#unread
+      const frame = first?.questionId === undefined ? this.#waiting[0] : this.#answerThatMayPass()
+      if (!frame) return
+      const waitMs = first ? first.since + this.#options.paceMs - this.#options.clock.now() : 0
       if (waitMs > 0) {
-        if (waitMs < Number.POSITIVE_INFINITY) {
-          this.#timer = this.#options.clock.setTimer(waitMs, () => this.#pump())
-        }
+        this.#timer = this.#options.clock.setTimer(waitMs, () => this.#pump())
         return
       }
-      this.#write(this.#waiting.shift()!)
+      this.takeBack(frame)
+      this.#write(frame)
     }
+  }
+
+  /** What was written long enough ago, but for a question. */
+  #forgetRead(): void {
+    const [first] = this.#unread
+    if (!first || first.questionId !== undefined) return
+    if (first.since + this.#options.paceMs <= this.#options.clock.now()) this.#unread = []
+  }
+
+  #answerThatMayPass(): OutgoingFrame | undefined {
+    return this.#unread.length === 1 ? this.#waiting.find(({ isAnswer }) => isAnswer) : undefined
   }
 
   #write(frame: OutgoingFrame): void {
@@ -146,19 +162,5 @@ export class FramePacer {
 
   #noteWritten(questionId: number | undefined): void {
     if (this.#options.paceMs > 0) this.#unread.push({ questionId, since: this.#options.clock.now() })
-  }
-
-  #waitMs(): number {
-    const { clock, paceMs } = this.#options
-    const now = clock.now()
-    for (let first = this.#unread[0]; first; first = this.#unread[0]) {
-      const leftMs = first.since + paceMs - now
-      if (first.questionId !== undefined)
-        return this.#unread.length > 1 ? Number.POSITIVE_INFINITY : Math.max(0, leftMs)
-      if (leftMs > 0) return leftMs
-      this.#unread.shift()
-      if (this.#unread[0]) this.#unread[0].since = now
-    }
-    return 0
   }
 }

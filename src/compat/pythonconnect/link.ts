@@ -42,6 +42,9 @@ export class Link {
   readonly #options: LinkOptions
   readonly #reader = new FrameReader()
   readonly #pacer: FramePacer
+  /** Questions of the other side, by id, of which not more are kept than are answered at a time. */
+  readonly #openAsks = new Set<number>()
+  #asksOneByOne = true
   #timer: Timer | undefined
   #state: State = 'naming'
   #name = ''
@@ -99,6 +102,11 @@ export class Link {
     this.#pacer.onGivenUp(questionId)
   }
 
+  /** A question of the other side was answered, or will not be. */
+  onSettled(id: number): void {
+    this.#openAsks.delete(id)
+  }
+
   /** Asks for nothing: a node that has left without a word notices by it, and hangs up. */
   probe(): void {
     if (this.isOpen && this.#pacer.isEmpty)
@@ -151,9 +159,15 @@ export class Link {
 
   #onFrame(frame: Frame): void {
     if (frame.kind === 'answer') this.#pacer.onAnswered(frame.id)
-    if (frame.kind === 'question') this.#pacer.onAsked()
+    if (frame.kind === 'question') this.#onAsked(frame.id)
     if (frame.kind === 'quit') this.#end(undefined)
     else this.#options.onFrame(this, frame)
+  }
+
+  #onAsked(id: number): void {
+    if (this.#openAsks.size > 0) this.#asksOneByOne = false
+    this.#openAsks.add(id)
+    this.#pacer.onAsked(this.#asksOneByOne)
   }
 
   #end(error: EarshotError | undefined): void {

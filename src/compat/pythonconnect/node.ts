@@ -211,8 +211,8 @@ export class PythonConnectNode implements AsyncDisposable {
   }
 
   /**
-   * Answers the questions of all nodes: `fn` returns a text or a promise of it. Where it throws, or returns what cannot be
-   * sent, the asker gets no answer and a `warning` tells. The returned function takes it back.
+   * Answers the questions of all nodes: `fn` returns a text or a promise of it, `undefined` for no answer. Where it throws,
+   * or returns what cannot be sent, the asker gets no answer and a `warning` tells. The returned function takes it back.
    */
   answer(fn: AnswerFunction): Disposer {
     return this.#received.setAnswer(fn)
@@ -367,9 +367,10 @@ export class PythonConnectNode implements AsyncDisposable {
 
   async #onQuestion(link: Link, from: PythonConnectPeer, { id, text }: { id: number; text: string }): Promise<void> {
     const answer = await this.#received.answer(from, text)
+    link.onSettled(id)
     if (answer === undefined || !link.isOpen) return
     try {
-      link.send({ bytes: encodeText({ kind: 'answer', id, text: answer }) })
+      link.send({ bytes: encodeText({ kind: 'answer', id, text: answer }), isAnswer: true })
     } catch (error) {
       this.#received.onFailed(from, error)
     }

@@ -39,7 +39,8 @@ export function encodeQuestion(
   }
   const shortest = refusals.get(Math.min(...refusals.keys()))
   if (shortest === undefined) throw new EarshotError('limit-reached', 'every id of a question is in use')
-  return { id: 0, bytes: encodeText(shortest) }
+  // It throws, and says why.
+  return { id: shortest.kind === 'message' ? 0 : shortest.id, bytes: encodeText(shortest) }
 }
 
 function checkText({ kind, text }: TextFrame): void {

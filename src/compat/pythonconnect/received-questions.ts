@@ -11,7 +11,11 @@ export interface AnswerContext {
   readonly signal: AbortSignal
 }
 
-export type AnswerFunction = (question: string, context: AnswerContext) => string | Promise<string>
+/** The answer; `undefined` for none, and then the asker waits until its time is up. */
+export type AnswerFunction = (
+  question: string,
+  context: AnswerContext,
+) => string | undefined | Promise<string | undefined>
 
 interface Asker {
   readonly controller: AbortController

@@ -12,7 +12,7 @@ const READS = 4
 const GROUP = { address: '239.255.4.3', port: 3_235 }
 
 export interface RealProgramOptions {
-  /** How long its handlers take. @default 1 */
+  /** How long its handler of questions takes. @default 1 */
   readonly handlerMs?: number
   /** How long it hears adverts before its TCP side listens: the join race. @default 0 */
   readonly listensAfterMs?: number
@@ -183,7 +183,7 @@ export class RealProgram {
       this.#answers.get(Number(first))?.(from, second)
     } else if (kind === 'MeSsAgE') {
       this.log.push(`${from}: ${first}`)
-      await this.#sleep(this.#options.handlerMs ?? 1)
+      await this.#sleep(1)
     }
   }
 

@@ -226,6 +226,24 @@ describe('questions', () => {
       expect(real.log).toEqual(['alpha? a', 'alpha: b', 'alpha: c', 'alpha? d', 'alpha: e'])
     }))
 
+  test('nothing is lost on a real program that asks from several threads while its handler is slow', () =>
+    onStage(async stage => {
+      const alpha = await stage.node('alpha')
+      const real = await stage.real('real', { handlerMs: 300 })
+      alpha.answer(() => 'yes')
+      await stage.met([alpha, real])
+      const names = ['a', 'b', 'c', 'd']
+      const asked = names.map(name => [
+        alpha.ask('real', name, { timeoutMs: 5_000 }),
+        alpha.send(`behind ${name}`, { to: 'real' }),
+      ])
+      const theirs = names.map(name => real.askDevice(name, ['alpha'], 5_000))
+      expect(await Promise.all(theirs)).toEqual(names.map(() => ({ alpha: 'yes' })))
+      await Promise.all(asked.flat())
+      await stage.advance(1_000)
+      expect(real.log).toEqual(names.flatMap(name => [`alpha? ${name}`, `alpha: behind ${name}`]))
+    }))
+
   test('many at once from the real program are all answered', () =>
     onStage(async stage => {
       const alpha = await stage.node('alpha')
