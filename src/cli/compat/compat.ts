@@ -3,13 +3,14 @@
 import type { Command } from 'commander'
 import type { RunCommand } from '../command-context.ts'
 import { addPeerpy } from './peerpy.ts'
+import { addPythonConnect } from './pythonconnect.ts'
 
 const DETAILS = `
 Commands come on stdin, one JSON object a line; what happens is told on stdout, with --json one JSON object a line. The end
 of stdin, {"op":"close"} and Ctrl-C leave. Nothing is encrypted, and nobody proves who they are: these programs have
 neither.`
 
-const PROGRAMS: readonly ((group: Command, run: RunCommand) => void)[] = [addPeerpy]
+const PROGRAMS: readonly ((group: Command, run: RunCommand) => void)[] = [addPeerpy, addPythonConnect]
 
 /** The group; each program that is spoken to adds itself to it. */
 export function addCompat(program: Command, run: RunCommand): void {
