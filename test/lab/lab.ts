@@ -31,9 +31,14 @@ export class Lab {
     return execFileSync('ip', ['netns', 'exec', this.#namespace(host), ...command], { encoding: 'utf8' })
   }
 
+  /** What stands before a command so that it runs on a host. */
+  prefix(host: string): readonly string[] {
+    return ['ip', 'netns', 'exec', this.#namespace(host)]
+  }
+
   /** Starts a program on a host: a module that imports the built package as `DIST/…`, and prints JSON lines. */
   start(host: string, source: string): Program {
-    const program = new Program(['ip', 'netns', 'exec', this.#namespace(host)], source)
+    const program = new Program(this.prefix(host), source)
     this.#programs.push(program)
     return program
   }
