@@ -58,8 +58,6 @@ export class JsonBridge {
     // Closed in the middle of a chunk, readline leaves the input flowing: it would keep the process.
     input.destroy()
     signal.removeEventListener('abort', close)
-    // A pipe whose writer goes on is read for a while after `close`, and would keep the process.
-    if ('unref' in input && typeof input.unref === 'function') input.unref()
     if (signal.aborted) return
     await Promise.race([this.#allDone(), untilAborted(signal)])
   }

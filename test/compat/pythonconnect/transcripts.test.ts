@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { PythonConnectNode } from '../../../src/compat/pythonconnect.ts'
 import type { TcpConnection } from '../../../src/platform/network.ts'
 import { type SimulatedHost, type SimulatedNetwork, simulate } from '../../../src/testing/index.ts'
-import { type RecordedPacket, readTranscript } from './transcript.ts'
+import { readTranscript, type TranscriptLine } from '../transcript.ts'
 
 const GROUP = { address: '239.255.4.3', port: 3_235 }
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes)
@@ -22,8 +22,8 @@ interface Sent {
 }
 
 /** What a side of the recording sent. */
-function recorded(transcript: readonly RecordedPacket[], side: Side): Sent {
-  const own = transcript.filter(({ from }) => from === side)
+function recorded(transcript: readonly TranscriptLine[], side: Side): Sent {
+  const own = transcript.filter(({ from }) => from.host === side)
   return {
     udp: own.filter(({ protocol }) => protocol === 'udp').map(({ bytes }) => text(bytes)),
     tcp: own.filter(({ kind }) => kind === 'DATA').map(({ bytes }) => text(bytes)),
@@ -47,7 +47,7 @@ class Replay {
     })
   }
 
-  async play(packets: readonly RecordedPacket[], other: SimulatedHost): Promise<void> {
+  async play(packets: readonly TranscriptLine[], other: SimulatedHost): Promise<void> {
     const { network } = this.#host.network
     const options = {
       address: '0.0.0.0',
@@ -58,8 +58,8 @@ class Replay {
     }
     const udp = await network.openUdp(options, { onDatagram() {}, onError() {} })
     const listener = await network.listenTcp({ host: '0.0.0.0', port: 4_112 }, tcp => this.#start(tcp))
-    for (const { at, protocol, kind, bytes } of packets) {
-      await this.#net.advance(Math.max(0, at - this.#net.now))
+    for (const { ms, protocol, kind, bytes } of packets) {
+      await this.#net.advance(Math.max(0, ms - this.#net.now))
       if (protocol === 'udp') udp.send(bytes, GROUP)
       if (kind === 'SYN') {
         const remote = { address: other.addresses[0]!, port: 4_112 }
@@ -98,7 +98,7 @@ async function perform(
   own: { readonly side: Side; readonly name: string; readonly startsAt: number },
   act: (node: PythonConnectNode, net: SimulatedNetwork) => Promise<void> = async () => {},
 ): Promise<void> {
-  const transcript = readTranscript(name)
+  const transcript = readTranscript(`pythonconnect-${name}`)
   const net = simulate()
   net.lan('home')
   const [host, other] = [net.host('ours'), net.host('theirs')]
@@ -113,7 +113,7 @@ async function perform(
   })
   await net.run(async () => {
     const replay = new Replay(net, other).play(
-      transcript.filter(({ from }) => from !== own.side),
+      transcript.filter(({ from }) => from.host !== own.side),
       host,
     )
     await net.advance(own.startsAt)
