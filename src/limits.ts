@@ -333,3 +333,10 @@ export const MAX_PYTHONCONNECT_QUEUED_FRAMES = 512
 export const MAX_PYTHONCONNECT_OPEN_QUESTIONS = 4_096
 /** Questions of one device being answered at a time; the real program asks one after the other. */
 export const MAX_PYTHONCONNECT_RECEIVED_QUESTIONS = 64
+
+// Bridges -------------------------------------------------------------------------------------------------------------
+
+/** Devices that one bridge brings into a room: each is a peer of the room with sockets and sessions of its own. */
+export const MAX_BRIDGED_DEVICES = 64
+/** Names that another bridge may claim in each of its two lists: a room's peers and a network's devices. */
+export const MAX_BRIDGED_IDS = 4_096

@@ -2,11 +2,10 @@
 
 import { type JoinOptions, join, type Room } from '../index.ts'
 import type { CommandContext } from './command-context.ts'
-import { configFolder } from './config-folder.ts'
 import { UsageError } from './exit-code.ts'
 import { warnOfMissingInterfaces } from './missing-interfaces.ts'
 import { DEFAULT_ROOM } from './settings.ts'
-import { openUserIdentity } from './user-identity.ts'
+import { withUserIdentity } from './with-user-identity.ts'
 
 export type VisitOptions = Pick<JoinOptions, 'visible'>
 
@@ -18,11 +17,7 @@ export async function visitRoom(
 ): Promise<void> {
   const { settings, output, interrupt } = context
   warnOfMissingInterfaces(context)
-  const { identity, note, release } = await openUserIdentity(configFolder())
-  if (note !== undefined) output.note(note)
-  // Leaving at once, with a second Ctrl-C, must not leave the lock behind.
-  process.once('exit', release)
-  try {
+  await withUserIdentity(output, async identity => {
     const room = await joinAs(settings.room ?? DEFAULT_ROOM, {
       identity,
       ...options,
@@ -37,10 +32,7 @@ export async function visitRoom(
     } finally {
       await room.close()
     }
-  } finally {
-    release()
-    process.removeListener('exit', release)
-  }
+  })
 }
 
 /** What the library says about a wrong argument is about what the user typed. */

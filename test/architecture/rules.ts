@@ -35,6 +35,7 @@ export const LAYERS: readonly string[] = [
   'src/session/',
   'src/messaging/',
   'src/endpoint/',
+  'src/compat/bridge/', // rooms and the networks of other programs
   'src/testing/',
   'src/', // what programs import: index.ts, net.ts, mdns.ts, compat/peerpy.ts
   'src/cli/',
@@ -47,6 +48,7 @@ const PUBLIC_ENTRIES = [
   'src/nat.ts',
   'src/compat/peerpy.ts',
   'src/compat/pythonconnect.ts',
+  'src/compat/bridge.ts',
 ]
 
 /** Who may know platform/node: the entries, which wire it to the rest. */

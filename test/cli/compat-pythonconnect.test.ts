@@ -2,7 +2,7 @@
 
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { PythonConnectNode } from '../../src/compat/pythonconnect.ts'
-import { type EarshotProcess, earshot } from './earshot-process.ts'
+import { type EarshotProcess, earshot, freshRoom } from './earshot-process.ts'
 
 let desk: EarshotProcess
 let node: PythonConnectNode
@@ -60,6 +60,7 @@ test('tells questions, and answers them once it knows what', async () => {
   say({ op: 'send', to: 'node', data: 'ready' })
   await node.once('message')
   expect(await node.ask('desk', 'second')).toEqual(new Map([['desk', 'tea']]))
+  await desk.stdout.line(/second/)
   expect(desk.stdout.events.slice(2)).toEqual([
     { event: 'question', from: 'node', question: 'first' },
     { event: 'question', from: 'node', question: 'second' },
@@ -116,4 +117,34 @@ test('a name that cannot be used is bad usage', async () => {
   const second = earshot(['compat', 'pythonconnect', '--name', 'a:,:b'])
   expect(await second.exitCode).toBe(2)
   expect(second.stderr.text).toMatch(/without ':,:'/)
+})
+
+test('a bridge tells the devices and the peers that it brings together', async () => {
+  // Its port is that of the command above.
+  desk.endInput()
+  expect(await desk.exitCode).toBe(0)
+  const room = freshRoom()
+  const ada = earshot(['chat', room, '--name', 'Ada', '--json'])
+  await ada.stdout.line(/"ready"/)
+  const hub = earshot(['compat', 'bridge', 'pythonconnect', '--room', room, '--name', 'hub', '--json'])
+  await hub.stdout.line(/"ready"/)
+  expect(JSON.parse(await hub.stdout.line(/"peer"/))).toMatchObject({ event: 'peer', name: 'Ada', as: 'Ada' })
+  await node.connect('127.0.0.1')
+  const { id } = JSON.parse(await hub.stdout.line(/"device"/))
+  expect(JSON.parse(await ada.stdout.line(/"name":"node"/))).toMatchObject({
+    event: 'peer',
+    id,
+    info: { bridged: 'pythonconnect', authenticated: false, encrypted: false },
+  })
+  await node.close()
+  expect(JSON.parse(await hub.stdout.line(/"device-gone"/))).toEqual({ event: 'device-gone', id, name: 'node' })
+  await ada.stdout.line(new RegExp(`"gone","id":"${id}"`))
+  hub.signal('SIGINT')
+  expect(await hub.exitCode).toBe(130)
+})
+
+test('a bridge to nowhere is bad usage', async () => {
+  const hub = earshot(['compat', 'bridge', 'telepathy'])
+  expect(await hub.exitCode).toBe(2)
+  expect(hub.stderr.text).toMatch(/peerpy, pythonconnect/)
 })

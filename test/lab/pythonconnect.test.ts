@@ -5,6 +5,7 @@
 
 import { fileURLToPath } from 'node:url'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { freshFolder } from '../cli/earshot-process.ts'
 import { JsonProcess } from './json-process.ts'
 import { Lab } from './lab.ts'
 
@@ -164,4 +165,36 @@ describe.skipIf(!CHECKOUT)('with the real pythonConnect', () => {
     node.say({ op: 'send', to: 'real', data: 'again' })
     await other.line({ event: 'message', text: 'again' })
   }, 90_000)
+
+  test('a bridge: the real program is a peer of an earshot room, and asks and answers there', async () => {
+    const other = await real('one', 'sensor')
+    const earshot = (host: string, folder: string, ...args: string[]) => {
+      const process = new JsonProcess([...lab.prefix(host), 'node', MAIN, '--room', 'home', '--json', ...args], {
+        XDG_CONFIG_HOME: `${freshFolder()}/${folder}`,
+      })
+      running.push(process)
+      return process
+    }
+    const hub = earshot('two', 'hub', 'compat', 'bridge', 'pythonconnect', '--name', 'hub')
+    await hub.line({ event: 'ready' })
+    const answers = earshot('three', 'ben', 'answer', 'question', '--name', 'Ben', '--', 'cat')
+    await hub.line({ event: 'peer', name: 'Ben', as: 'Ben' })
+    await hub.line({ event: 'device', name: 'sensor' })
+
+    const asks = earshot('three', 'ada', 'ask', 'sensor', 'question', '"temperature?"', '--name', 'Ada')
+    await asks.line({ event: 'answer', name: 'sensor', value: 're:temperature?' })
+    await other.line({ event: 'question', from: 'Ada', question: 'temperature?' })
+    other.say({ op: 'ask', id: 1, to: ['Ben'], question: 'and you?' })
+    expect(await other.line({ event: 'answers', id: 1 })).toMatchObject({ values: { Ben: 'and you?' } })
+    await answers.line({ event: 'question', name: 'sensor' })
+
+    const chat = earshot('three', 'eve', 'chat', '--name', 'Eve')
+    await chat.line({ event: 'peer', name: 'sensor' })
+    chat.say({ text: 'hello from the room' })
+    await other.line({ event: 'message', from: 'Eve', text: '{"text":"hello from the room"}' })
+    other.say({ op: 'send', to: 'Eve', text: 'hello from the sensor' })
+    await chat.line({ event: 'message', name: 'sensor', data: 'hello from the sensor' })
+    await other.stop()
+    await chat.line({ event: 'gone', name: 'sensor' })
+  })
 })

@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import type { RunCommand } from '../command-context.ts'
+import { addBridge } from './bridge.ts'
 import { addPeerpy } from './peerpy.ts'
 import { addPythonConnect } from './pythonconnect.ts'
 
@@ -10,7 +11,7 @@ Commands come on stdin, one JSON object a line; what happens is told on stdout, 
 of stdin, {"op":"close"} and Ctrl-C leave. Nothing is encrypted, and nobody proves who they are: these programs have
 neither.`
 
-const PROGRAMS: readonly ((group: Command, run: RunCommand) => void)[] = [addPeerpy, addPythonConnect]
+const PROGRAMS: readonly ((group: Command, run: RunCommand) => void)[] = [addPeerpy, addPythonConnect, addBridge]
 
 /** The group; each program that is spoken to adds itself to it. */
 export function addCompat(program: Command, run: RunCommand): void {
