@@ -15,7 +15,9 @@ const MANIFEST = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
 /** Everything that the package exports, used as a TypeScript program would. */
 const CONSUMER = `
 import { discover, EarshotError, ERROR_CODES, Identity, join, type Peer, type Room } from 'earshot'
+import { bridge } from 'earshot/compat/bridge'
 import { type DataType, PeerpyPeer, Tuple } from 'earshot/compat/peerpy'
+import { PythonConnectNode, type PythonConnectPeer } from 'earshot/compat/pythonconnect'
 import { browse, publish } from 'earshot/mdns'
 import { allocate, allocateTcp, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
@@ -46,6 +48,11 @@ const tcp = await allocateTcp({ ...turn, onConnection: ({ remote }) => void remo
 tcp.connect(relay.relayedAddress) satisfies Promise<object>
 await using peer = await PeerpyPeer.listen({ network, port: 51_001, admit: ({ dataType }) => dataType === ('raw' satisfies DataType) })
 for await (const address of peer.discover()) await (await peer.connect(address, { dataType: 'raw' })).send(Tuple.from([1, 'two']))
+await using node = await PythonConnectNode.join({ network, name: 'desk' })
+node.answer((question, { from }) => (from satisfies PythonConnectPeer).name + question)
+for (const [name, answer] of await node.ask(['a'], 'q')) name satisfies string, answer satisfies string | null
+await using hub = await bridge('chat', 'pythonconnect', { network, identity })
+hub.on('device', ({ name, peerId }) => name + peerId)
 peer.on('close', ({ connection, error }) => void [connection.id, error?.code])
 interfaces()[0]?.name satisfies string | undefined
 new EarshotError(ERROR_CODES[0], 'a message')
@@ -158,7 +165,9 @@ test('every block of TypeScript in the documents compiles', () => {
 test('the published modules run', () => {
   const program = `
     import { join } from 'earshot'
+    import 'earshot/compat/bridge'
     import 'earshot/compat/peerpy'
+    import 'earshot/compat/pythonconnect'
     import 'earshot/mdns'
     import 'earshot/nat'
     import 'earshot/net'

@@ -1,7 +1,9 @@
 /** Runs programs on simulated hosts of one LAN: what they import as `earshot` knows which host it is on. */
 
 import * as zod from 'zod'
+import * as compatBridge from '../../src/compat/bridge.ts'
 import * as peerpy from '../../src/compat/peerpy.ts'
+import * as pythonConnect from '../../src/compat/pythonconnect.ts'
 import * as earshot from '../../src/index.ts'
 import * as mdns from '../../src/mdns.ts'
 import * as nat from '../../src/nat.ts'
@@ -71,7 +73,8 @@ class Player implements ProgramEnvironment {
   readonly load: ProgramEnvironment['load'] = async specifier => this.#modules[specifier] ?? import(specifier)
   readonly #simulation: testing.SimulatedNetwork
   readonly #rooms: earshot.Room[] = []
-  readonly #peers: peerpy.PeerpyPeer[] = []
+  /** What else is closed at the end. */
+  readonly #others: { close(): Promise<void> }[] = []
   readonly #leaving = new AbortController()
   readonly #modules: Readonly<Record<string, object>>
 
@@ -107,6 +110,17 @@ class Player implements ProgramEnvironment {
         allocateTcp: (options: nat.AllocateTcpOptions) => nat.allocateTcp({ network, ...this.#untilLeaving(options) }),
         allocate: (options: nat.AllocateOptions) => nat.allocate({ network, ...this.#untilLeaving(options) }),
       },
+      'earshot/compat/pythonconnect': {
+        ...pythonConnect,
+        PythonConnectNode: {
+          join: (options: pythonConnect.PythonConnectOptions = {}) => this.#joinDevices({ network, ...options }),
+        },
+      },
+      'earshot/compat/bridge': {
+        ...compatBridge,
+        bridge: (service: string, kind: compatBridge.NetworkKind, options: compatBridge.BridgeOptions = {}) =>
+          this.#bridge(service, kind, { network, ...options }),
+      },
       'earshot/net': {
         ...net,
         interfaces: () => net.interfaces({ network }),
@@ -118,14 +132,32 @@ class Player implements ProgramEnvironment {
 
   async leave(): Promise<void> {
     this.#leaving.abort()
-    await Promise.all([...this.#rooms, ...this.#peers].map(each => each.close()))
+    await Promise.all([...this.#rooms, ...this.#others].map(each => each.close()))
   }
 
   async #listen(options: peerpy.PeerpyPeerOptions): Promise<peerpy.PeerpyPeer> {
     const peer = await peerpy.PeerpyPeer.listen(options)
     peer.on('warning', ({ code, message }) => this.warnings.push(`${code}: ${message}`))
-    this.#peers.push(peer)
+    this.#others.push(peer)
     return peer
+  }
+
+  async #joinDevices(options: pythonConnect.PythonConnectOptions): Promise<pythonConnect.PythonConnectNode> {
+    const node = await pythonConnect.PythonConnectNode.join(options)
+    node.on('warning', ({ code, message }) => this.warnings.push(`${code}: ${message}`))
+    this.#others.push(node)
+    return node
+  }
+
+  async #bridge(
+    service: string,
+    kind: compatBridge.NetworkKind,
+    options: compatBridge.BridgeOptions,
+  ): Promise<compatBridge.RoomBridge> {
+    const opened = await compatBridge.bridge(service, kind, options)
+    opened.on('warning', ({ code, message }) => this.warnings.push(`${code}: ${message}`))
+    this.#others.push(opened)
+    return opened
   }
 
   async #join(service: string, options: earshot.JoinOptions): Promise<earshot.Room> {

@@ -6,6 +6,7 @@ import type { Identity } from '../../index.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { errorEvent } from '../error-report.ts'
 import { UsageError } from '../exit-code.ts'
+import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
 import type { Output } from '../output.ts'
 import { printableName, printableText } from '../printable.ts'
 import { DEFAULT_ROOM } from '../settings.ts'
@@ -41,6 +42,7 @@ export function addBridge(group: Command, run: RunCommand): void {
 async function openBridge(context: CommandContext, network: NetworkKind, options: BridgeCommandOptions): Promise<void> {
   const { settings, output, interrupt } = context
   const room = settings.room ?? DEFAULT_ROOM
+  warnOfMissingInterfaces(context)
   await withUserIdentity(output, async identity => {
     await using opened = await openAs(room, network, bridgeOptions(context, identity, options))
     const { self, addresses } = opened
@@ -56,9 +58,10 @@ function bridgeOptions(
   identity: Identity,
   { question }: BridgeCommandOptions,
 ): BridgeOptions {
-  const { name, secret, interfaces } = settings
+  const { name, secret, interfaces, peers } = settings
   return {
     identity,
+    peers,
     ...(name !== undefined && { name }),
     ...(secret !== undefined && { secret }),
     ...(interfaces.length > 0 && { interfaces: { include: interfaces } }),

@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { PythonConnectNode } from '../../compat/pythonconnect.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { UsageError } from '../exit-code.ts'
+import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
 import { type BridgeCommand, numberField, optionalField, textField } from './command-fields.ts'
 import { JsonBridge } from './json-bridge.ts'
 
@@ -33,6 +34,7 @@ export function addPythonConnect(group: Command, run: RunCommand): void {
 
 async function joinDevices(context: CommandContext): Promise<void> {
   const { settings, interrupt } = context
+  warnOfMissingInterfaces(context)
   await using node = await joinAs(settings.name, settings.interfaces)
   // Until there is one, questions are told and not answered.
   let reply: string | undefined

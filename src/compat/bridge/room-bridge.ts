@@ -31,6 +31,8 @@ import { PythonConnectNetwork } from './pythonconnect-network.ts'
 
 /** Other bridges are met before any device is, so that their seats are not taken for devices. */
 const SETTLE_MS = 1_000
+/** The reason that members of one bridge give each other. */
+const SAME_BRIDGE = 'same-bridge'
 
 export interface BridgeParts {
   readonly platform: Platform
@@ -168,7 +170,7 @@ export class RoomBridge implements AsyncDisposable {
       identity,
       info,
       admit: caller =>
-        this.#isOwn(caller.id) ? caller.deny('same-bridge', { retryAfterMs: 24 * 3_600_000 }) : caller.accept(),
+        this.#isOwn(caller.id) ? caller.deny(SAME_BRIDGE, { retryAfterMs: 24 * 3_600_000 }) : caller.accept(),
       ...(name !== undefined && { name }),
       ...(secret !== undefined && { secret }),
       ...(discovery && { discovery }),
@@ -303,7 +305,7 @@ export class RoomBridge implements AsyncDisposable {
   }
 
   #warn(error: EarshotError): void {
-    this.#emit('warning', error)
+    if (error.reason !== SAME_BRIDGE) this.#emit('warning', error)
   }
 
   #emit<K extends keyof BridgeEvents>(type: K, event: BridgeEvents[K]): void {

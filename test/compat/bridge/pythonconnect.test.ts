@@ -69,7 +69,9 @@ test('messages go both ways, to one and to all, and to nobody twice', () =>
   onStage(async stage => {
     const [ada, ben] = [await stage.room('Ada'), await stage.room('Ben')]
     const [sensor, lamp] = [await stage.devices.real('sensor'), await stage.devices.node('lamp')]
-    await stage.bridge('hub')
+    const hub = await stage.bridge('hub')
+    const warnings: string[] = []
+    hub.on('warning', ({ message }) => warnings.push(message))
     for (const room of [ada, ben]) for (const name of ['sensor', 'lamp', 'hub']) await stage.peer(room, name)
     await stage.devices.until(() => sensor.isLinked('Ada') && sensor.isLinked('Ben') && lamp.peers.length === 4)
     const atLamp: string[] = []
@@ -83,6 +85,7 @@ test('messages go both ways, to one and to all, and to nobody twice', () =>
     await lamp.send('to all')
     await stage.devices.advance(2_000)
 
+    expect(warnings).toEqual([])
     expect(sensor.log.filter(line => line.startsWith('Ada'))).toEqual(['Ada: to the sensor', 'Ada: to everybody'])
     expect(sensor.log).toHaveLength(3)
     expect(atLamp.sort()).toEqual(['Ada: to everybody', 'Ben: {"level":3}'])
