@@ -62,7 +62,12 @@ export class PythonConnectNetwork implements ForeignNetwork {
     })
     this.#seats.set(id, seat)
     own.onOwnIds()
-    await seat.open(error => own.onWarning(error))
+    try {
+      await seat.open(error => own.onWarning(error))
+    } catch (error) {
+      this.#seats.delete(id)
+      throw error
+    }
     return seat
   }
 

@@ -47,6 +47,7 @@ export class FramePacer {
   #unread: Unread[] = []
   #timer: Timer | undefined
   #isBlocked = false
+  #onEmpty: (() => void) | undefined
 
   constructor(options: FramePacerOptions) {
     this.#options = options
@@ -82,6 +83,7 @@ export class FramePacer {
   onGivenUp(questionId: number): void {
     this.#waiting = this.#waiting.filter(frame => frame.questionId !== questionId)
     this.onAnswered(questionId)
+    this.#tellEmpty()
   }
 
   /**
@@ -101,12 +103,10 @@ export class FramePacer {
     this.#pump()
   }
 
-  /** Everything at once, whatever becomes of it: the connection ends. */
-  flush(): void {
-    for (const frame of this.#waiting.splice(0)) {
-      this.#options.write(frame.bytes)
-      frame.onWritten?.()
-    }
+  /** Calls `fn` once nothing waits any more, now or later. */
+  whenEmpty(fn: () => void): void {
+    this.#onEmpty = fn
+    this.#tellEmpty()
   }
 
   get isEmpty(): boolean {
@@ -116,6 +116,13 @@ export class FramePacer {
   close(error: unknown): void {
     this.#timer?.cancel()
     for (const frame of this.#waiting.splice(0)) frame.onDropped?.(error)
+  }
+
+  #tellEmpty(): void {
+    if (!this.isEmpty) return
+    const fn = this.#onEmpty
+    this.#onEmpty = undefined
+    fn?.()
   }
 
   #forgetFirst(): void {
@@ -158,6 +165,7 @@ export class FramePacer {
     this.#isBlocked = !this.#options.write(frame.bytes)
     this.#noteWritten(frame.questionId)
     frame.onWritten?.()
+    this.#tellEmpty()
   }
 
   #noteWritten(questionId: number | undefined): void {

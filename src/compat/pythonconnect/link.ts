@@ -4,7 +4,7 @@
  */
 
 import { EarshotError, protocolViolation } from '../../errors.ts'
-import { CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS } from '../../limits.ts'
+import { CLOSE_FLUSH_MS, CLOSE_TIMEOUT_MS, HANDSHAKE_TIMEOUT_MS } from '../../limits.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { SocketAddress, TcpConnection } from '../../platform/network.ts'
 import { decodeFrame, encodeFrame, encodeName, type Frame } from './frame.ts'
@@ -113,15 +113,19 @@ export class Link {
       this.#pacer.send({ bytes: encodeFrame({ kind: 'answer', id: 0, text: '' }) })
   }
 
-  /** Sends what waits, says goodbye and hangs up. Resolves when the other side has, too, after a second at most. */
+  /**
+   * Sends what waits, at its pace and for at most 0.8 s, says goodbye and hangs up. Resolves when the other side has, too,
+   * after a second at most.
+   */
   quit(): Promise<void> {
     if (this.#state === 'naming') this.destroy()
     if (this.#state !== 'open') return this.#closed
     this.#state = 'closing'
-    this.#pacer.flush()
-    this.#options.connection.write(encodeFrame({ kind: 'quit' }))
-    this.#options.connection.end()
-    this.#timer = this.#options.clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#end(undefined))
+    this.#timer = this.#options.clock.setTimer(CLOSE_FLUSH_MS, () => {
+      this.#pacer.close(new EarshotError('closed', 'this node has left'))
+      this.#sayGoodbye()
+    })
+    this.#pacer.whenEmpty(() => this.#sayGoodbye())
     return this.#closed
   }
 
@@ -142,7 +146,7 @@ export class Link {
 
   #onText(text: string): void {
     if (this.#state === 'naming') this.#onName(text)
-    else if (this.#state === 'open') this.#onFrame(decodeFrame(text))
+    else this.#onFrame(decodeFrame(text))
   }
 
   #onName(name: string): void {
@@ -161,7 +165,15 @@ export class Link {
     if (frame.kind === 'answer') this.#pacer.onAnswered(frame.id)
     if (frame.kind === 'question') this.#onAsked(frame.id)
     if (frame.kind === 'quit') this.#end(undefined)
-    else this.#options.onFrame(this, frame)
+    // Whoever leaves wants to hear nothing more, but what it has to say still goes at the other side's pace.
+    else if (this.#state === 'open') this.#options.onFrame(this, frame)
+  }
+
+  #sayGoodbye(): void {
+    this.#timer?.cancel()
+    this.#options.connection.write(encodeFrame({ kind: 'quit' }))
+    this.#options.connection.end()
+    this.#timer = this.#options.clock.setTimer(CLOSE_TIMEOUT_MS - CLOSE_FLUSH_MS, () => this.#end(undefined))
   }
 
   #onAsked(id: number): void {

@@ -141,6 +141,32 @@ describe('messages', () => {
       await forAll
     }))
 
+  test('what waits when this node leaves is sent at its pace, and what there is no time for is told', () =>
+    onStage(async stage => {
+      const alpha = await stage.node('alpha')
+      const real = await stage.real('real')
+      await stage.met([alpha, real])
+      const sent = Array.from({ length: 100 }, (_, i) => alpha.send(String(i), { to: 'real' }))
+      const outcomes = Promise.all(
+        sent.map(each =>
+          each.then(
+            () => 'sent',
+            ({ code }) => code,
+          ),
+        ),
+      )
+      const startedAt = stage.net.now
+      await alpha.close()
+      expect(stage.net.now - startedAt).toBeLessThan(1_010)
+      await stage.advance(100)
+      const told = await outcomes
+      const count = told.filter(outcome => outcome === 'sent').length
+      expect(count).toBeGreaterThan(30)
+      expect(real.log).toEqual(Array.from({ length: count }, (_, i) => `alpha: ${i}`))
+      expect(told.slice(count)).toEqual(Array.from({ length: 100 - count }, () => 'closed'))
+      expect(real.remotes).toEqual([])
+    }))
+
   test('so many wait for one device, and no more', () =>
     onStage(async stage => {
       const alpha = await stage.node('alpha')
