@@ -13,6 +13,9 @@ const CHECKOUT = process.env['PYTHONCONNECT_CHECKOUT']
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const DRIVER = fileURLToPath(new URL('pythonconnect-driver.py', import.meta.url))
 
+/** The machine of a test may be busier than the default allows for. */
+const PATIENT = ['--pace', '100ms']
+
 if (!CHECKOUT)
   console.log('left out: the real pythonConnect: needs PYTHONCONNECT_CHECKOUT, the folder with its connect.py')
 
@@ -34,8 +37,8 @@ describe.skipIf(!CHECKOUT)('with the real pythonConnect', () => {
     running.push(process)
     return process
   }
-  const ours = async (host: string, name: string) => {
-    const process = start(host, 'node', MAIN, 'compat', 'pythonconnect', '--name', name, '--json')
+  const ours = async (host: string, name: string, ...more: readonly string[]) => {
+    const process = start(host, 'node', MAIN, 'compat', 'pythonconnect', '--name', name, '--json', ...more)
     await process.line({ event: 'ready' })
     return process
   }
@@ -87,10 +90,10 @@ describe.skipIf(!CHECKOUT)('with the real pythonConnect', () => {
   })
 
   test('it reads everything: a burst, the longest text, characters beside the borders of 128 bytes', async () => {
-    const [node, other] = [await ours('one', 'alpha'), await real('two', 'real')]
+    const [node, other] = [await ours('one', 'alpha', ...PATIENT), await real('two', 'real')]
     await node.line({ event: 'peer', id: 'real' })
     const texts = [
-      ...Array.from({ length: 60 }, (_, i) => `number ${i}`),
+      ...Array.from({ length: 40 }, (_, i) => `number ${i}`),
       'x'.repeat(498),
       'é'.repeat(244),
       `${'x'.repeat(118)}😀`,
@@ -103,15 +106,15 @@ describe.skipIf(!CHECKOUT)('with the real pythonConnect', () => {
   })
 
   test('questions in a burst, fast and slow ones and messages among them, are all answered', async () => {
-    const [node, other] = [await ours('one', 'alpha'), await real('two', 'real')]
+    const [node, other] = [await ours('one', 'alpha', ...PATIENT), await real('two', 'real')]
     await node.line({ event: 'peer', id: 'real' })
     node.say({ op: 'answer', value: 'yes' })
     const questions = ['a', 'slow b', 'c', 'slow d', 'e', 'f', 'g']
     for (const question of questions) {
-      node.say({ op: 'ask', to: 'real', question, timeoutMs: 5_000 })
+      node.say({ op: 'ask', to: 'real', question, timeoutMs: 10_000 })
       node.say({ op: 'send', to: 'real', data: `behind ${question}` })
     }
-    for (let id = 0; id < 8; id++) other.say({ op: 'ask', id, to: ['alpha'], question: `q${id}`, timeoutMs: 5_000 })
+    for (let id = 0; id < 8; id++) other.say({ op: 'ask', id, to: ['alpha'], question: `q${id}`, timeoutMs: 10_000 })
     for (const question of questions) await node.line({ event: 'answer', value: `re:${question}` })
     for (let id = 0; id < 8; id++)
       expect(await other.line({ event: 'answers', id })).toMatchObject({ values: { alpha: 'yes' } })

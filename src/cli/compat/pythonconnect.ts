@@ -1,10 +1,11 @@
 /** `earshot compat pythonconnect`: a node among the devices of pythonConnect, used by JSON lines. */
 
 import type { Command } from 'commander'
-import { PythonConnectNode } from '../../compat/pythonconnect.ts'
+import { PythonConnectNode, type PythonConnectOptions } from '../../compat/pythonconnect.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { UsageError } from '../exit-code.ts'
 import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
+import { durationArgument, type Settings } from '../settings.ts'
 import { type BridgeCommand, numberField, optionalField, textField } from './command-fields.ts'
 import { JsonBridge } from './json-bridge.ts'
 
@@ -28,14 +29,21 @@ export function addPythonConnect(group: Command, run: RunCommand): void {
   group
     .command('pythonconnect')
     .description('join the devices of pythonConnect on this network')
+    .option(
+      '--pace <duration>',
+      'time a device is given to read a frame before the next, for slow ones more (default: 20ms)',
+      durationArgument,
+    )
     .addHelpText('after', EXAMPLES)
-    .action((_options: unknown, command: Command) => run(command, joinDevices))
+    .action(({ pace }: { pace?: number }, command: Command) =>
+      run(command, context => joinDevices(context, pace === undefined ? {} : { paceMs: pace })),
+    )
 }
 
-async function joinDevices(context: CommandContext): Promise<void> {
+async function joinDevices(context: CommandContext, options: PythonConnectOptions): Promise<void> {
   const { settings, interrupt } = context
   warnOfMissingInterfaces(context)
-  await using node = await joinAs(settings.name, settings.interfaces)
+  await using node = await joinAs(settings, options)
   // Until there is one, questions are told and not answered.
   let reply: string | undefined
   const bridge = new JsonBridge(context, {
@@ -54,11 +62,12 @@ async function joinDevices(context: CommandContext): Promise<void> {
 }
 
 /** What the library says about a wrong argument is about what the user typed. */
-async function joinAs(name: string | undefined, include: readonly string[]): Promise<PythonConnectNode> {
+async function joinAs({ name, interfaces }: Settings, options: PythonConnectOptions): Promise<PythonConnectNode> {
   try {
     return await PythonConnectNode.join({
+      ...options,
       ...(name !== undefined && { name }),
-      ...(include.length > 0 && { interfaces: { include } }),
+      ...(interfaces.length > 0 && { interfaces: { include: interfaces } }),
     })
   } catch (error) {
     if (error instanceof TypeError || error instanceof RangeError) throw new UsageError(error.message)
