@@ -52,6 +52,15 @@ export interface NetworkInterface {
   readonly rank: number
 }
 
+/** A router through which everything leaves that is not on one of the machine's own links. */
+export interface Gateway {
+  /** With its zone where it is a link-local IPv6 address, as it mostly is (RFC 4861 section 6.3.4). */
+  readonly address: string
+  readonly family: AddressFamily
+  /** The interface that leads to it, by name. */
+  readonly interface: string
+}
+
 export interface UdpOptions {
   /** The local address; `0.0.0.0` or `::` for all of that family (`::` is IPv6 only here). */
   readonly address: string
@@ -152,7 +161,8 @@ export interface TcpConnectOptions {
   readonly signal?: AbortSignal
   /**
    * Connect from this port. Several connections to different remotes may share it, but not with a listener that is there
-   * already; one may open on it afterwards. @default any free port
+   * already; one may open on it afterwards. Two sides that connect to each other's ports at the same time meet
+   * (simultaneous open, RFC 9293 section 3.5). @default any free port
    */
   readonly localPort?: number
   /** Speak TLS, as its client. @default plain TCP */
@@ -175,6 +185,12 @@ export interface Network {
    * Watching alone does not keep the process alive.
    */
   watchInterfaces(onChange: () => void): () => void
+
+  /**
+   * The routers of the default routes, best first. Where the system does not tell (everywhere but on Linux), a guess for
+   * each interface: the first address of its IPv4 subnet, as home routers mostly have it. So nobody may be there.
+   */
+  gateways(): readonly Gateway[]
 
   openUdp(options: UdpOptions, handlers: UdpHandlers): Promise<UdpSocket>
 

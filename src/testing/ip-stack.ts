@@ -135,6 +135,14 @@ export class IpStack implements EventOwner {
       const source = through.addressTowards(destination)
       if (source !== undefined) return { through, source }
     }
+    return addressScope(destination) === 'link-local' ? undefined : this.#defaultRoute(destination.family)
+  }
+
+  #defaultRoute(family: IpAddress['family']): Route | undefined {
+    for (const through of this.#upInterfaces()) {
+      const route = through.defaultRoute(family)
+      if (route !== undefined) return { through, source: route.source }
+    }
     return undefined
   }
 

@@ -8,7 +8,7 @@
  *        └── sleep ──► asleep ── wake ──► running
  */
 
-import type { InterfaceKind, NetworkInterface } from '../platform/network.ts'
+import type { Gateway, InterfaceKind, NetworkInterface } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { formatSocketAddress } from '../platform/socket-address.ts'
 import { formatIpAddress, inZone, isMulticast } from './ip-address.ts'
@@ -47,6 +47,13 @@ export interface HostParts {
   readonly onSent: (packet: Packet, through: SimulatedInterface) => void
   readonly splitsRandomly: () => boolean
   readonly hostNamed: (name: string) => SimulatedHost | undefined
+  /** A router sees each packet before its own system does. */
+  readonly router?: Router
+}
+
+export interface Router {
+  /** True: the packet was forwarded or dropped, and is not for the router's own system. */
+  takes(packet: Packet, through: SimulatedInterface): boolean
 }
 
 const LOOPBACK_ADDRESSES = ['127.0.0.1/8', '::1/128']
@@ -193,6 +200,10 @@ export class SimulatedHost implements InterfaceOwner, HostView {
     return ranked.map((each, rank) => each.describe(rank))
   }
 
+  gateways(): readonly Gateway[] {
+    return this.#interfaces.flatMap(each => each.describeGateways())
+  }
+
   resolve(name: string): readonly string[] {
     const label = name.toLowerCase().replace(/\.local\.?$/, '')
     if (label === 'localhost') return ['127.0.0.1', '::1']
@@ -200,8 +211,18 @@ export class SimulatedHost implements InterfaceOwner, HostView {
     return target === undefined ? [] : target.addressesFor(this)
   }
 
-  /** Its addresses as another host can reach them: on-link, and with that host's zones. */
+  /** Its addresses as another host can reach them: on-link, with that host's zones, and public ones as DNS has them. */
   addressesFor(asker: SimulatedHost): readonly string[] {
+    return [...new Set([...this.#onLinkAddressesFor(asker), ...this.#publicAddressesFor(asker)])]
+  }
+
+  #publicAddressesFor(asker: SimulatedHost): readonly string[] {
+    const isPublic = ({ link, isUp }: SimulatedInterface) => isUp && link.isInternet
+    const own = this.#interfaces.filter(isPublic).flatMap(({ assigned }) => assigned)
+    return own.filter(address => asker.#ip.route(address) !== undefined).map(({ text }) => text)
+  }
+
+  #onLinkAddressesFor(asker: SimulatedHost): readonly string[] {
     const shared = asker.#interfaces.filter(({ isUp, kind }) => isUp && kind !== 'loopback')
     const own = this.#interfaces.filter(({ isUp, kind }) => isUp && kind !== 'loopback')
     const pairs = own.flatMap(to => shared.filter(from => from.link === to.link).map(from => ({ from, to })))
@@ -209,7 +230,20 @@ export class SimulatedHost implements InterfaceOwner, HostView {
   }
 
   receive(packet: Packet, through: SimulatedInterface): void {
-    if (this.#ip.condition === 'awake') this.#ip.receive(packet, through)
+    if (this.#ip.condition !== 'awake') return
+    if (!this.#parts.router?.takes(packet, through)) this.#ip.receive(packet, through)
+  }
+
+  /** Sends a packet that came from somebody else. */
+  forward(packet: Packet, through: SimulatedInterface): void {
+    if (this.#ip.condition !== 'awake' || !through.isUp) return
+    this.#parts.onSent(packet, through)
+    through.link.transmit(packet, through)
+  }
+
+  /** Whether its own system has a socket, a listener or a connection on a port. */
+  usesPort(protocol: Packet['protocol'], port: number): boolean {
+    return protocol === 'udp' ? this.#ip.udp.usesPort(port) : this.#ip.tcp.usesPort(port)
   }
 
   onInterfaceChange(): void {
@@ -257,7 +291,9 @@ function loopbackLink(time: VirtualTime): Link {
       if (isMulticast(packet.destination) || from.isBroadcast(packet.destination)) return
       time.schedule(LOOPBACK_DELAY_MS, undefined, () => from.receive(packet))
     },
+    isInternet: false,
     onChange() {},
     leave() {},
+    gatewayFor: () => undefined,
   }
 }

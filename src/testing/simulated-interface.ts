@@ -1,15 +1,27 @@
 /** A network interface of a simulated host: a cable into a LAN, or the loopback. */
 
-import type { InterfaceAddress, InterfaceKind, NetworkInterface } from '../platform/network.ts'
-import { addressScope, type IpAddress, parseIpAddress, sharePrefix, subnetBroadcast } from './ip-address.ts'
+import type { Gateway, InterfaceAddress, InterfaceKind, NetworkInterface } from '../platform/network.ts'
+import {
+  addressScope,
+  formatIpAddress,
+  type IpAddress,
+  inZone,
+  parseIpAddress,
+  sharePrefix,
+  subnetBroadcast,
+} from './ip-address.ts'
 import type { Packet } from './packet.ts'
 
 /** Where the packets of an interface go to. */
 export interface Link {
+  /** Its addresses are public: names of hosts on it resolve everywhere. */
+  readonly isInternet: boolean
   transmit(packet: Packet, from: SimulatedInterface): void
   /** The addresses of `member`, or whether it is up, have changed. */
   onChange(member: SimulatedInterface): void
   leave(member: SimulatedInterface): void
+  /** The router's address to which `member` sends what is not for this link; undefined where there is none. */
+  gatewayFor(member: SimulatedInterface, family: IpAddress['family']): IpAddress | undefined
 }
 
 /** What an interface is plugged into on the inside. */
@@ -89,6 +101,16 @@ export class SimulatedInterface {
     return this.#assigned.find(own => sharePrefix(own, destination, own.prefixLength))
   }
 
+  /** The router here, and the address from which it sends to what is behind it; undefined where one is missing. */
+  defaultRoute(
+    family: IpAddress['family'],
+  ): { readonly gateway: IpAddress; readonly source: AssignedAddress } | undefined {
+    const gateway = this.link.gatewayFor(this, family)
+    // A link-local source would not get past the router (RFC 4291 section 2.5.6, RFC 3927 section 2.6.2).
+    const source = this.#assigned.find(own => own.family === family && addressScope(own) !== 'link-local')
+    return gateway === undefined || source === undefined ? undefined : { gateway, source }
+  }
+
   /** The address from which it sends multicast; IPv6 does so from its link-local one. */
   multicastSource(family: IpAddress['family']): AssignedAddress | undefined {
     const candidates = this.#assigned.filter(own => own.family === family)
@@ -114,6 +136,14 @@ export class SimulatedInterface {
     const { name, index, kind, isUp, supportsMulticast } = this
     const addresses = this.#assigned.map(own => describeAddress(own, index))
     return { name, index, kind, isUp, supportsMulticast, addresses, rank }
+  }
+
+  describeGateways(): readonly Gateway[] {
+    return (['ipv4', 'ipv6'] as const).flatMap(family => {
+      const route = this.#isUp ? this.defaultRoute(family) : undefined
+      if (route === undefined) return []
+      return { address: formatIpAddress(inZone(route.gateway, this.name)), family, interface: this.name }
+    })
   }
 
   #changed(): void {

@@ -1,15 +1,17 @@
 /**
  * A LAN: one broadcast domain, as a switch or an access point makes it. It carries a packet to the interface that has the
- * destination address, or to all of them, after a delay, unless it loses it.
+ * destination address, or to all of them, after a delay, unless it loses it. What is for an address elsewhere goes to the
+ * router. The internet between routers is one, too, without broadcast.
  */
 
-import { isMulticast } from './ip-address.ts'
+import { type AddressPlan, FIRST_HOST_NUMBER, type LanAddressOptions, ROUTER_NUMBER } from './address-plan.ts'
+import { type IpAddress, isLinkLocalIpv6, isMulticast, parseIpAddress, sharePrefix } from './ip-address.ts'
 import type { Packet } from './packet.ts'
 import type { SeededRandom } from './seeded-random.ts'
-import type { Link, SimulatedInterface } from './simulated-interface.ts'
+import type { AssignedAddress, Link, SimulatedInterface } from './simulated-interface.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
-export interface LanOptions {
+export interface LanOptions extends LanAddressOptions {
   /** How long a packet is on its way, one way, in milliseconds. @default 0.2 */
   readonly delayMs?: number
   /** Up to this much more, by chance; packets may overtake each other. @default 0 */
@@ -24,22 +26,32 @@ export interface LanOptions {
   readonly unicastUdp?: boolean
   /** What each host can send, in bits a second. @default Infinity */
   readonly bitsPerSecond?: number
-  /** Give hosts IPv4 addresses, 192.168.N.x in the N-th LAN. @default true */
-  readonly ipv4?: boolean
-  /** Give hosts link-local IPv6 addresses, global ones too, or none. @default 'link-local' */
-  readonly ipv6?: 'link-local' | 'global' | 'none'
+}
+
+export interface LanParts {
+  readonly name: string
+  readonly addresses: AddressPlan
+  readonly options: LanOptions
+  /** Its addresses are public, and everything is reached through it. */
+  readonly isInternet: boolean
+  readonly time: VirtualTime
+  readonly random: SeededRandom
+}
+
+/** Where the packets to a subnet elsewhere go: to the router that has it behind it. */
+interface LinkRoute {
+  readonly subnet: AssignedAddress
+  readonly via: SimulatedInterface
 }
 
 /** Hosts by name or as objects. */
 export type HostReference = string | { readonly name: string }
 
 const BITS_PER_BYTE = 8
-/** The first host number; .1 is the gateway's. */
-const FIRST_HOST_NUMBER = 2
-const LAST_HOST_NUMBER = 254
 
 export class SimulatedLan implements Link {
   readonly name: string
+  readonly isInternet: boolean
   /** These may be changed at any time; packets on their way keep their fate. */
   delayMs: number
   jitterMs: number
@@ -47,10 +59,10 @@ export class SimulatedLan implements Link {
   broadcast: boolean
   unicastUdp: boolean
   bitsPerSecond: number
+  /** For this LAN's router: a subnet is behind a router in it. */
+  onAnnounced: ((subnet: AssignedAddress) => void) | undefined
   #loss = 0
-  readonly #number: number
-  readonly #ipv4: boolean
-  readonly #ipv6: 'link-local' | 'global' | 'none'
+  readonly #addresses: AddressPlan
   readonly #time: VirtualTime
   readonly #random: SeededRandom
   readonly #members = new Set<SimulatedInterface>()
@@ -58,13 +70,16 @@ export class SimulatedLan implements Link {
   readonly #cuts = new Set<string>()
   readonly #isolated = new Set<string>()
   readonly #freeToSendAt = new Map<SimulatedInterface, number>()
+  readonly #routes: LinkRoute[] = []
+  #router: { readonly through: SimulatedInterface; readonly families: readonly IpAddress['family'][] } | undefined
   #hostNumber = FIRST_HOST_NUMBER
 
-  constructor(name: string, number: number, options: LanOptions, time: VirtualTime, random: SeededRandom) {
+  constructor({ name, addresses, options, isInternet, time, random }: LanParts) {
     for (const [option, value] of Object.entries(options)) {
       if (typeof value === 'number' && !(value >= 0)) throw new RangeError(`${option} must be 0 or more, not ${value}`)
     }
     this.name = name
+    this.isInternet = isInternet
     this.delayMs = options.delayMs ?? 0.2
     this.jitterMs = options.jitterMs ?? 0
     this.loss = options.loss ?? 0
@@ -72,9 +87,7 @@ export class SimulatedLan implements Link {
     this.broadcast = options.broadcast ?? true
     this.unicastUdp = options.unicastUdp ?? true
     this.bitsPerSecond = options.bitsPerSecond ?? Infinity
-    this.#ipv4 = options.ipv4 ?? true
-    this.#ipv6 = options.ipv6 ?? 'link-local'
-    this.#number = number
+    this.#addresses = addresses
     this.#time = time
     this.#random = random
   }
@@ -109,17 +122,32 @@ export class SimulatedLan implements Link {
 
   /** Addresses for one more interface, with prefix lengths. */
   assignAddresses(): readonly string[] {
-    const host = this.#hostNumber++
-    if (this.#ipv4 && host > LAST_HOST_NUMBER) {
-      throw new RangeError(`LAN '${this.name}' is full: an IPv4 /24 has room for ${LAST_HOST_NUMBER - 1} hosts`)
-    }
-    const number = this.#number.toString(16)
-    const identifier = `${number}:0:1:${host.toString(16)}`
-    return [
-      ...(this.#ipv4 ? [`192.168.${this.#number}.${host}/24`] : []),
-      ...(this.#ipv6 === 'none' ? [] : [`fe80::${identifier}/64`]),
-      ...(this.#ipv6 === 'global' ? [`2001:db8:0:${number}:${identifier}/64`] : []),
-    ]
+    return this.#addresses.addressesOf(this.#hostNumber++)
+  }
+
+  /** The addresses that are kept for its router, with prefix lengths. */
+  get routerAddresses(): readonly string[] {
+    return this.#addresses.addressesOf(ROUTER_NUMBER)
+  }
+
+  /** For routers: what hosts here send to other networks goes to `through`. */
+  setRouter(through: SimulatedInterface, families: readonly IpAddress['family'][]): void {
+    if (this.#router !== undefined) throw new RangeError(`LAN '${this.name}' has a router already`)
+    this.#router = { through, families }
+  }
+
+  /** For routers: what comes here for `subnet` goes to `via`. This LAN's own router hears of it too. */
+  announce(subnet: AssignedAddress, via: SimulatedInterface): void {
+    this.#routes.push({ subnet, via })
+    this.onAnnounced?.(subnet)
+  }
+
+  gatewayFor(member: SimulatedInterface, family: IpAddress['family']): IpAddress | undefined {
+    if (this.isInternet) return addressOf(this.routerAddresses, family)
+    const router = this.#router
+    if (router === undefined || router.through.host === member.host || !router.families.includes(family))
+      return undefined
+    return addressOf(router.through.addresses, family)
   }
 
   onChange(member: SimulatedInterface): void {
@@ -140,9 +168,21 @@ export class SimulatedLan implements Link {
 
   #receivers({ destination, protocol }: Packet, from: SimulatedInterface): Iterable<SimulatedInterface> {
     const owner = this.#byAddress.get(destination.text)
-    if (owner !== undefined) return protocol === 'udp' && !this.unicastUdp ? [] : [owner]
-    const passes = isMulticast(destination) ? this.multicast : this.broadcast && from.isBroadcast(destination)
+    const isBroadcast = from.isBroadcast(destination)
+    if (owner !== undefined || !(isMulticast(destination) || isBroadcast)) {
+      if (protocol === 'udp' && !this.unicastUdp) return []
+      return owner === undefined ? this.#nextHop(destination, from) : [owner]
+    }
+    const passes = isBroadcast ? this.broadcast : this.multicast
     return passes ? [...this.#members].filter(member => member !== from) : []
+  }
+
+  /** The router towards an address that nobody here has. */
+  #nextHop(destination: IpAddress, from: SimulatedInterface): readonly SimulatedInterface[] {
+    if (isLinkLocalIpv6(destination)) return []
+    const route = this.#routes.find(({ subnet }) => sharePrefix(subnet, destination, subnet.prefixLength))
+    const via = route?.via ?? this.#router?.through
+    return via === undefined || via === from ? [] : [via]
   }
 
   #carry(packet: Packet, from: SimulatedInterface, to: SimulatedInterface, queuedMs: number): void {
@@ -167,6 +207,11 @@ export class SimulatedLan implements Link {
     this.#freeToSendAt.set(from, endsAt)
     return endsAt - now
   }
+}
+
+/** The first of that family; of IPv6 addresses that is the link-local one where there is one. */
+function addressOf(addresses: readonly string[], family: IpAddress['family']): IpAddress | undefined {
+  return addresses.map(each => parseIpAddress(each.split('/')[0]!)).find(each => each?.family === family)
 }
 
 function nameOf(host: HostReference): string {

@@ -1,6 +1,7 @@
 /** The network port of one program on a simulated host. */
 
 import type {
+  Gateway,
   Network,
   NetworkInterface,
   SocketAddress,
@@ -25,6 +26,7 @@ export interface HostView {
   readonly name: string
   readonly wallOffsetMs: number
   interfaces(): readonly NetworkInterface[]
+  gateways(): readonly Gateway[]
   /** Addresses of a host by name. */
   resolve(name: string): readonly string[]
 }
@@ -54,6 +56,10 @@ export class SimulatedNetworkPort implements Network {
     const watcher = { onChange }
     this.#watchers.add(watcher)
     return () => this.#watchers.delete(watcher)
+  }
+
+  gateways(): readonly Gateway[] {
+    return this.#host.gateways()
   }
 
   async openUdp(options: UdpOptions, handlers: UdpHandlers): Promise<UdpSocket> {

@@ -9,11 +9,14 @@
  */
 
 import { formatSocketAddress } from '../platform/socket-address.ts'
+import { internetAddressPlan, lanAddressPlan } from './address-plan.ts'
+import { type NatBehaviour, type NatKind, natBehaviour } from './nat-behaviour.ts'
 import type { Packet, TracedPacket } from './packet.ts'
 import { SeededRandom } from './seeded-random.ts'
-import { type AttachOptions, type OpenResource, SimulatedHost } from './simulated-host.ts'
+import { type AttachOptions, type OpenResource, type Router, SimulatedHost } from './simulated-host.ts'
 import type { SimulatedInterface } from './simulated-interface.ts'
-import { type LanOptions, SimulatedLan } from './simulated-lan.ts'
+import { type LanOptions, type LanParts, SimulatedLan } from './simulated-lan.ts'
+import { SimulatedNat } from './simulated-nat.ts'
 import { segmentFlags } from './tcp-segment.ts'
 import { type UntilOptions, VirtualTime } from './virtual-time.ts'
 
@@ -37,7 +40,22 @@ export interface HostOptions {
   readonly wallOffsetMs?: number
 }
 
+/** What is different from its `kind`, and where it stands. */
+export interface NatOptions extends Partial<NatBehaviour> {
+  /** @default 'port-restricted' */
+  readonly kind?: NatKind
+  /** The LAN behind it, which is made under the NAT's name where there is none. */
+  readonly lan?: LanOptions
+  /** The LAN of another NAT in which it stands, as a carrier's. @default the internet */
+  readonly behind?: string
+  /** With prefix length: `'203.0.113.77/24'`. @default the next free one outside */
+  readonly externalAddress?: string
+}
+
 const DEFAULT_LAN = 'home'
+const INTERNET = 'internet'
+/** One way, between two homes of a country. */
+const INTERNET_DELAY_MS = 15
 /** The third byte of IPv4 addresses numbers the LANs. */
 const MAX_LANS = 254
 /** RFC 1035 section 2.3.4; `name.local` must be a host name. */
@@ -54,6 +72,7 @@ export class SimulatedNetwork {
   readonly #time = new VirtualTime()
   readonly #random: SeededRandom
   readonly #lans = new Map<string, SimulatedLan>()
+  #lanCount = 0
   readonly #hosts = new Map<string, SimulatedHost>()
   readonly #tracers = new Set<(packet: TracedPacket) => void>()
 
@@ -69,31 +88,58 @@ export class SimulatedNetwork {
 
   /** Makes a LAN, or returns the one of that name. */
   lan(name: string, options?: LanOptions): SimulatedLan {
-    const existing = this.#lans.get(name)
+    const existing = name === INTERNET ? this.internet : this.#lans.get(name)
     if (existing !== undefined && options === undefined) return existing
     if (existing !== undefined) throw new RangeError(`there is a LAN '${name}' already; its properties can be changed`)
-    if (this.#lans.size === MAX_LANS) throw new RangeError(`a simulation has at most ${MAX_LANS} LANs`)
-    const lan = new SimulatedLan(name, this.#lans.size + 1, options ?? {}, this.#time, this.#random.fork(`lan ${name}`))
-    this.#lans.set(name, lan)
+    if (this.#lanCount === MAX_LANS) throw new RangeError(`a simulation has at most ${MAX_LANS} LANs`)
+    const addresses = lanAddressPlan(name, this.#lanCount + 1, options ?? {})
+    const lan = this.#makeLan(name, { addresses, options: options ?? {}, isInternet: false })
+    this.#lanCount++
     return lan
+  }
+
+  /**
+   * What is between the NATs: hosts plugged into it, `{ lans: ['internet'] }`, have public addresses. Its delay is 15 ms,
+   * and it can lose packets and be cut as any LAN can.
+   */
+  get internet(): SimulatedLan {
+    const options = { delayMs: INTERNET_DELAY_MS, multicast: false, broadcast: false }
+    return (
+      this.#lans.get(INTERNET) ??
+      this.#makeLan(INTERNET, { addresses: internetAddressPlan(), options, isInternet: true })
+    )
+  }
+
+  /** Makes a router with a NAT, and the LAN of the same name behind it unless there is one. */
+  nat(
+    name: string,
+    { kind = 'port-restricted', lan, behind, externalAddress, ...different }: NatOptions = {},
+  ): SimulatedNat {
+    const behaviour = natBehaviour(kind, different)
+    const outside = behind === undefined ? this.internet : this.#existingLan(behind)
+    this.#checkHostName(name)
+    const inside = this.#lans.has(name) && lan === undefined ? this.lan(name) : this.#lanBehind(name, behaviour, lan)
+    const nat = new SimulatedNat({
+      name,
+      behaviour,
+      inside,
+      outside,
+      externalAddress,
+      time: this.#time,
+      random: this.#random.fork(`nat ${name}`),
+      makeHost: router => this.#makeHost(name, router),
+    })
+    this.#hosts.set(name.toLowerCase(), nat.router)
+    return nat
   }
 
   /** Makes a host that runs; `host.network` is the platform for a program on it. */
   host(name: string, { lans, wallOffsetMs = 0 }: HostOptions = {}): SimulatedHost {
-    if (!HOST_NAME.test(name))
-      throw new RangeError(`a host name is a DNS label of 1 to 63 of a-z, 0-9 and '-', not '${name}'`)
-    if (this.#hosts.has(name.toLowerCase())) throw new RangeError(`there is a host '${name}' already`)
+    this.#checkHostName(name)
     const attachments = (lans ?? [DEFAULT_LAN]).map(each => (typeof each === 'string' ? { lan: each } : each))
     if (lans === undefined) this.lan(DEFAULT_LAN)
     const plugs = attachments.map(({ lan, ...options }) => ({ lan: this.#existingLan(lan), options }))
-    const host = new SimulatedHost({
-      name,
-      time: this.#time,
-      random: this.#random.fork(`host ${name}`),
-      onSent: (packet, through) => this.#traceSent(packet, through),
-      splitsRandomly: () => this.segmentation === 'random',
-      hostNamed: other => this.#hosts.get(other),
-    })
+    const host = this.#makeHost(name)
     host.wallOffsetMs = wallOffsetMs
     for (const { lan, options } of plugs) host.attach(lan, options)
     this.#hosts.set(name.toLowerCase(), host)
@@ -134,8 +180,38 @@ export class SimulatedNetwork {
     return [...this.#hosts.values()].flatMap(host => host.open())
   }
 
+  #makeLan(name: string, parts: Pick<LanParts, 'addresses' | 'options' | 'isInternet'>): SimulatedLan {
+    const lan = new SimulatedLan({ name, ...parts, time: this.#time, random: this.#random.fork(`lan ${name}`) })
+    this.#lans.set(name, lan)
+    return lan
+  }
+
+  /** Without translation, hosts need addresses that the internet knows (RFC 2544 has spare ones). */
+  #lanBehind(name: string, { translates, ipv6 }: NatBehaviour, options: LanOptions = {}): SimulatedLan {
+    const ipv4 = translates ? true : `198.18.${this.#lanCount + 1}.0/24`
+    return this.lan(name, { ipv4, ipv6: ipv6 === 'none' ? 'link-local' : 'global', ...options })
+  }
+
+  #makeHost(name: string, router?: Router): SimulatedHost {
+    return new SimulatedHost({
+      name,
+      time: this.#time,
+      random: this.#random.fork(`host ${name}`),
+      onSent: (packet, through) => this.#traceSent(packet, through),
+      splitsRandomly: () => this.segmentation === 'random',
+      hostNamed: other => this.#hosts.get(other),
+      ...(router === undefined ? {} : { router }),
+    })
+  }
+
+  #checkHostName(name: string): void {
+    if (!HOST_NAME.test(name))
+      throw new RangeError(`a host name is a DNS label of 1 to 63 of a-z, 0-9 and '-', not '${name}'`)
+    if (this.#hosts.has(name.toLowerCase())) throw new RangeError(`there is a host '${name}' already`)
+  }
+
   #existingLan(name: string): SimulatedLan {
-    const lan = this.#lans.get(name)
+    const lan = name === INTERNET ? this.internet : this.#lans.get(name)
     if (lan === undefined) throw new RangeError(`there is no LAN '${name}'; make it with lan('${name}')`)
     return lan
   }

@@ -23,3 +23,18 @@ export function segmentEnd({ sequence, bytes, isLast }: TcpSegment): number {
 export function segmentFlags({ kind, isLast }: TcpSegment): string {
   return isLast ? 'fin ack' : kind
 }
+
+/** What a segment gets where nobody knows its connection (RFC 9293 section 3.10.7.1). */
+export function refusal(segment: TcpSegment, now: number): TcpSegment {
+  const { acknowledged: sequence, sentAt: echo } = segment
+  return {
+    kind: 'rst',
+    sequence,
+    bytes: NO_BYTES,
+    isLast: false,
+    acknowledged: segmentEnd(segment),
+    window: 0,
+    sentAt: now,
+    echo,
+  }
+}

@@ -22,7 +22,7 @@ import type { TcpPacket } from './packet.ts'
 import type { SimulatedInterface } from './simulated-interface.ts'
 import { TcpEndpoint, type TcpEndpointParts } from './simulated-tcp.ts'
 import { systemError } from './system-error.ts'
-import { NO_BYTES, segmentEnd, type TcpSegment } from './tcp-segment.ts'
+import { refusal, type TcpSegment } from './tcp-segment.ts'
 import type { EventOwner } from './virtual-time.ts'
 
 export class SimulatedTcpListener implements TcpListener {
@@ -89,6 +89,10 @@ export class TcpStack {
 
   get endpoints(): readonly TcpEndpoint[] {
     return [...this.#endpoints.values()]
+  }
+
+  usesPort(port: number): boolean {
+    return this.#listeners.has(port) || this.endpoints.some(({ local }) => local.port === port)
   }
 
   listen(
@@ -244,19 +248,4 @@ function overlap(a: IpAddress, b: IpAddress): boolean {
   const areBothFamilies = [a, b].some(address => isUnspecified(address) && address.family === 'ipv6')
   if (a.family !== b.family && !areBothFamilies) return false
   return isUnspecified(a) || isUnspecified(b) || a.text === b.text
-}
-
-/** What a segment gets where nobody knows its connection (RFC 9293 section 3.10.7.1). */
-function refusal(segment: TcpSegment, now: number): TcpSegment {
-  const { acknowledged: sequence, sentAt: echo } = segment
-  return {
-    kind: 'rst',
-    sequence,
-    bytes: NO_BYTES,
-    isLast: false,
-    acknowledged: segmentEnd(segment),
-    window: 0,
-    sentAt: now,
-    echo,
-  }
 }

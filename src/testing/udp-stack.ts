@@ -23,6 +23,10 @@ export class UdpStack {
     return [...this.#byPort.values()].flat()
   }
 
+  usesPort(port: number): boolean {
+    return this.#byPort.has(port)
+  }
+
   open(options: UdpOptions, handlers: UdpHandlers, program: EventOwner): SimulatedUdpSocket {
     const { address, port, multicastInterface } = options
     const attempt = `cannot open UDP ${formatSocketAddress({ address, port })}`

@@ -83,6 +83,16 @@ function interfaceContract(scope: Scope): void {
     }
   })
 
+  test('gateways are addresses, each behind an interface that is there', () => {
+    const { pair } = scope
+    const names = pair.a.interfaces().map(({ name }) => name)
+
+    for (const { address, family, interface: name } of pair.a.gateways()) {
+      expect(names).toContain(name)
+      expect(address.includes(':') ? 'ipv6' : 'ipv4').toBe(family)
+    }
+  })
+
   test('watching can be stopped, more than once', () => {
     const stop = scope.pair.a.watchInterfaces(() => {})
 

@@ -242,6 +242,7 @@ describe('where UDP is blocked', () => {
       const withoutUdp: Network = {
         interfaces: () => ports.interfaces(),
         watchInterfaces: onChange => ports.watchInterfaces(onChange),
+        gateways: () => ports.gateways(),
         openUdp: () => Promise.reject(new EarshotError('permission-denied', 'there is no UDP here')),
         listenTcp: (...args) => ports.listenTcp(...args),
         connectTcp: (...args) => ports.connectTcp(...args),

@@ -2,7 +2,9 @@
 
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
+import { guessGateways } from '../gateway-guess.ts'
 import type {
+  Gateway,
   Network,
   NetworkInterface,
   SocketAddress,
@@ -20,6 +22,7 @@ import { nodeError } from './node-error.ts'
 import { systemInterfaces } from './node-interfaces.ts'
 import { connectTcp, listenTcp } from './node-tcp.ts'
 import { openUdp } from './node-udp.ts'
+import { systemGateways } from './system-gateways.ts'
 
 const FRESH_MS = 500
 
@@ -35,6 +38,10 @@ export class NodeNetwork implements Network {
 
   watchInterfaces(onChange: () => void): () => void {
     return this.#watcher.watch(onChange)
+  }
+
+  gateways(): readonly Gateway[] {
+    return systemGateways() ?? guessGateways(this.interfaces())
   }
 
   openUdp(options: UdpOptions, handlers: UdpHandlers): Promise<UdpSocket> {
