@@ -12,7 +12,11 @@ export function parseIp(text: string): Uint8Array | undefined {
 /** The one text of an address, its zone left out; `address` itself where it is none. */
 export function canonicalIp(address: string): string {
   const bytes = parseIp(address)
-  if (bytes === undefined) return address
+  return bytes === undefined ? address : formatIp(bytes)
+}
+
+/** The text of an address of 4 or 16 bytes. */
+export function formatIp(bytes: Uint8Array): string {
   return bytes.length === 4 ? bytes.join('.') : formatIpv6(bytes)
 }
 

@@ -165,6 +165,8 @@ export interface TcpConnectOptions {
    * (simultaneous open, RFC 9293 section 3.5). @default any free port
    */
   readonly localPort?: number
+  /** Connect from this address of the machine. @default as the system's routes have it */
+  readonly localAddress?: string
   /** Speak TLS, as its client. @default plain TCP */
   readonly tls?: TlsOptions
 }

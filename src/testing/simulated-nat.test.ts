@@ -617,6 +617,20 @@ describe('the router itself', () => {
     ).toThrow(RangeError)
   })
 
+  test('is reached at its link-local address, whatever either side calls its interface', async () => {
+    const { net, nat, ada } = setUp()
+    const accepted: TcpRecorder[] = []
+    await listen(nat.router, accepted)
+    const address = nat.router.addresses.find(each => each.endsWith('%lan0'))!.replace('lan0', 'eth0')
+    const near = new TcpRecorder(
+      await net.until(ada.network.network.connectTcp({ address, port: PORT }, { timeoutMs: 1_000 })),
+    )
+    await net.advance(10)
+
+    expect(near.connection.remote.address).toMatch(/^fe80.*%eth0$/)
+    expect(accepted[0]!.connection.local.address).toMatch(/^fe80.*%lan0$/)
+  })
+
   test('names of public hosts resolve behind it, those of hosts behind it do not outside', async () => {
     const { net, nat, ada, one } = setUp()
 

@@ -70,6 +70,8 @@ interface Dialling {
   readonly remote: SocketAddress
   /** Undefined: any free port. */
   readonly localPort: number | undefined
+  /** Undefined: that of the route. */
+  readonly localAddress: string | undefined
   readonly program: EventOwner
   readonly attempt: string
 }
@@ -120,7 +122,7 @@ export class TcpStack {
   }
 
   connect(remote: SocketAddress, options: TcpConnectOptions, program: EventOwner): Promise<TcpConnection> {
-    const { timeoutMs, signal, localPort } = options
+    const { timeoutMs, signal, localPort, localAddress } = options
     const { time } = this.#ip
     const attempt = `cannot connect to ${formatSocketAddress(remote)}`
     return new Promise((resolve, reject) => {
@@ -137,7 +139,7 @@ export class TcpStack {
       }
       const onAbort = () => fail(signal?.reason)
       const endpoint = this.#dial(
-        { remote, localPort, program, attempt },
+        { remote, localPort, localAddress, program, attempt },
         {
           onEstablished() {
             time.schedule(0, program, () => {
@@ -157,7 +159,13 @@ export class TcpStack {
 
   receive(packet: TcpPacket, through: SimulatedInterface): void {
     const { source: remote, sourcePort: remotePort, destination: local, destinationPort: localPort, segment } = packet
-    const ends: Ends = { local, localPort, remote: inZone(remote, through.name), remotePort }
+    // Zones are ours: that of the sender means nothing here (RFC 4007 section 6).
+    const ends: Ends = {
+      local: inZone(local, through.name),
+      localPort,
+      remote: inZone(remote, through.name),
+      remotePort,
+    }
     const endpoint = this.#endpoints.get(keyOf(ends))
     const listener = this.#listenersOn(localPort).findLast(candidate => candidate.hears(local))
     if (endpoint !== undefined) endpoint.receive(segment)
@@ -166,7 +174,7 @@ export class TcpStack {
   }
 
   #dial(
-    { remote, localPort: chosenPort, program, attempt }: Dialling,
+    { remote, localPort: chosenPort, localAddress, program, attempt }: Dialling,
     events: Pick<TcpEndpointParts, 'onEstablished' | 'onRefused'>,
   ): TcpEndpoint {
     const destination = parseIpAddress(remote.address)
@@ -175,7 +183,10 @@ export class TcpStack {
     }
     const route = this.#ip.route(destination)
     if (route === undefined) throw systemError('ENETUNREACH', attempt)
-    const towards = { local: inZone(route.source, route.through.name), remote: destination, remotePort: remote.port }
+    const source = localAddress === undefined ? route.source : parseIpAddress(localAddress)
+    if (source === undefined || (localAddress !== undefined && !this.#ip.hasAddress(source)))
+      throw systemError('EADDRNOTAVAIL', attempt)
+    const towards = { local: inZone(source, route.through.name), remote: destination, remotePort: remote.port }
     const isFree = (port: number) => !this.#endpoints.has(keyOf({ ...towards, localPort: port }))
     if (chosenPort !== undefined && this.#listenersOn(chosenPort).length > 0) throw systemError('EADDRINUSE', attempt)
     const localPort = chosenPort ?? this.#ip.ephemeralPort(port => this.#listenersOn(port).length === 0 && isFree(port))

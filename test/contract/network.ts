@@ -440,6 +440,19 @@ function tcpContract(scope: Scope): void {
     )
   })
 
+  test('a connection leaves from the address that was chosen, if the machine has it', async () => {
+    const { pair } = scope
+    const { a } = pair.families[0]!
+    const { listener } = await scope.listen('b', { host: '0.0.0.0', port: 0 })
+
+    const near = await scope.dial(scope.at(listener), { localAddress: a })
+    expect(near.connection.local.address).toBe(a)
+    await expectCode(
+      pair.until(pair.a.connectTcp(scope.at(listener), { timeoutMs: 5_000, localAddress: '192.0.2.1' })),
+      'no-network',
+    )
+  })
+
   test('after end the other direction goes on, until it ends too', async () => {
     const { near, far } = await scope.connect()
 

@@ -1,7 +1,7 @@
 /** The default routes of Linux, as its kernel prints them (proc_pid_net(5), linux/route.h, linux/ipv6_route.h). */
 
 import { endianness } from 'node:os'
-import { canonicalIp } from '../ip-address.ts'
+import { formatIp, isLinkLocalIpv6 } from '../ip-address.ts'
 import type { Gateway } from '../network.ts'
 
 const RTF_UP = 0x1
@@ -27,7 +27,7 @@ function ipv4Route([name, destination, gateway, flags, , , metric, mask]: readon
   if (name === undefined || gateway === undefined || !isDefault(destination, mask) || !hasGateway(flags)) return []
   const bytes = bytesOf(gateway, 4)
   if (bytes === undefined) return []
-  const address = (endianness() === 'LE' ? bytes.reverse() : bytes).join('.')
+  const address = formatIp(endianness() === 'LE' ? bytes.reverse() : bytes)
   return [{ address, family: 'ipv4', interface: name, metric: Number(metric) }]
 }
 
@@ -37,10 +37,7 @@ function ipv6Route(fields: readonly string[]): readonly DefaultRoute[] {
     return []
   const bytes = bytesOf(gateway, 16)
   if (bytes === undefined) return []
-  const groups = Array.from({ length: 8 }, (_, at) => ((bytes[2 * at]! << 8) | bytes[2 * at + 1]!).toString(16))
-  const text = canonicalIp(groups.join(':'))
-  const isLinkLocal = bytes[0] === 0xfe && (bytes[1]! & 0xc0) === 0x80
-  const address = isLinkLocal ? `${text}%${name}` : text
+  const address = isLinkLocalIpv6(bytes) ? `${formatIp(bytes)}%${name}` : formatIp(bytes)
   return [{ address, family: 'ipv6', interface: name, metric: Number.parseInt(metric ?? '', 16) }]
 }
 
@@ -53,9 +50,9 @@ function hasGateway(flags: string | undefined): boolean {
   return (bits & RTF_UP) !== 0 && (bits & RTF_GATEWAY) !== 0 && (bits & RTF_REJECT) === 0
 }
 
-function bytesOf(hex: string, length: number): number[] | undefined {
+function bytesOf(hex: string, length: number): Uint8Array | undefined {
   if (!new RegExp(`^[0-9a-f]{${length * 2}}$`, 'i').test(hex)) return undefined
-  return Array.from({ length }, (_, at) => Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16))
+  return Uint8Array.from({ length }, (_, at) => Number.parseInt(hex.slice(2 * at, 2 * at + 2), 16))
 }
 
 function rows(text: string): string[][] {

@@ -60,9 +60,13 @@ export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): P
 }
 
 /** A socket that connects; what goes wrong it tells later. Throws for arguments that the system does not take. */
-function dial({ address: host, port }: SocketAddress, { localPort, tls }: TcpConnectOptions): Socket {
+function dial({ address: host, port }: SocketAddress, { localPort, localAddress, tls }: TcpConnectOptions): Socket {
+  const from = {
+    ...(localPort === undefined ? {} : { localPort }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+  }
   // An address needs no resolver, and must not wait for one.
-  const target = { host, port, noDelay: true, lookup: literal, ...(localPort === undefined ? {} : { localPort }) }
+  const target = { host, port, noDelay: true, lookup: literal, ...from }
   if (tls === undefined) return new Socket(SOCKET_OPTIONS).connect(target)
   const { serverName, trustedCertificates } = tls
   return connectTls({
