@@ -12,6 +12,7 @@ const PROGRAMS = {
   'avahi-browse': 'avahi-utils',
   'dbus-daemon': 'dbus',
   turnserver: 'coturn',
+  miniupnpd: 'miniupnpd miniupnpd-nftables',
 }
 
 /** Why the lab cannot run here: one reason each, none if it can. */

@@ -180,6 +180,37 @@ export const MAX_BEACON_ENTRIES_PER_SOURCE = 512
 /** Addresses that one peer was heard from. */
 export const MAX_BEACON_ENTRIES_PER_PEER = 16
 
+// Port mapping ----------------------------------------------------------------------------------------------------------
+
+/** Routers asked at a time: a machine has one or two default routes, and a guess for each interface elsewhere. */
+export const MAX_GATEWAYS = 4
+/** Ports mapped by one program: it has a handful, and routers keep lists of a few hundred. */
+export const MAX_PORT_MAPPINGS = 64
+/** RFC 6887 section 7: no PCP message is longer. */
+export const MAX_PCP_MESSAGE_BYTES = 1_100
+/** Datagrams of a gateway looked at for one request. */
+export const MAX_GATEWAY_ANSWERS = 64
+/** A mapping is believed at most this long, whatever its gateway grants (RFC 6887 section 15). */
+export const MAX_MAPPING_LIFETIME_MS = 86_400_000
+/** RFC 6887 section 11.2.1: a gateway that grants seconds is not asked more often than this. */
+export const MIN_RENEWAL_INTERVAL_MS = 4_000
+/** Announcements of gateways, which anybody on the link can forge, cause a renewal at most this often. */
+export const ANNOUNCEMENT_INTERVAL_MS = 30_000
+/** An answer to an SSDP search; those of routers have a few hundred bytes. */
+export const MAX_SSDP_MESSAGE_BYTES = 4_096
+/** Answers to one search that are looked at: every device may answer several times. */
+export const MAX_SSDP_ANSWERS = 64
+/** Devices whose description is read in one search, and connections of one device that are tried. */
+export const MAX_UPNP_DEVICES = 4
+/** An HTTP response of a router, head and body: descriptions have 5 to 30 kB. */
+export const MAX_UPNP_RESPONSE_BYTES = 131_072
+/** Header fields of such a response. */
+export const MAX_HTTP_HEADERS = 100
+/** Nested elements of an XML document; a device description has nine. */
+export const MAX_XML_DEPTH = 32
+/** Elements of an XML document; a device description has about two hundred. */
+export const MAX_XML_ELEMENTS = 4_096
+
 // Values --------------------------------------------------------------------------------------------------------------
 
 /** How deep arrays and objects may be nested in a value that is sent: deeper ones are mostly cycles. */

@@ -11,6 +11,9 @@ import {
   type NatBehaviour,
 } from './nat/behaviour/discover.ts'
 import type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
+import { portMapperOf } from './nat/port-mapping/port-mapper.ts'
+import type { PortMapping } from './nat/port-mapping/port-mapping.ts'
+import type { MapOptions } from './nat/port-mapping/port-mapping-options.ts'
 import { checkFamily, checkRange, checkStunServer, PORT_RANGE, TIMEOUT_RANGE_MS } from './nat/stun/argument-check.ts'
 import { requestBindingOn } from './nat/stun/binding.ts'
 import { allocateOn, allocateTcpOn } from './nat/turn/allocate.ts'
@@ -23,6 +26,7 @@ import {
 import type { Allocation } from './nat/turn/allocation.ts'
 import type { TcpAllocation } from './nat/turn/tcp-allocation.ts'
 import type { AddressFamily, SocketAddress } from './platform/network.ts'
+import { keepProcessAlive } from './platform/node/keep-process-alive.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
 import type { Platform } from './platform/platform.ts'
 
@@ -37,6 +41,8 @@ export type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
 export type { ServerReport } from './nat/behaviour/survey.ts'
 export type { TcpBehaviour } from './nat/behaviour/tcp-behaviour.ts'
 export type { UdpBehaviour } from './nat/behaviour/udp-behaviour.ts'
+export type { PortMappingProtocol } from './nat/port-mapping/mapping-service.ts'
+export type { PortMapping, PortMappingState } from './nat/port-mapping/port-mapping.ts'
 export { parseStunUri, type ServerTransport, type StunUri } from './nat/stun/stun-uri.ts'
 export type { AllocateOptions, AllocateTcpOptions, TurnServerOptions } from './nat/turn/allocate-options.ts'
 export type { Allocation, AllocationStats } from './nat/turn/allocation.ts'
@@ -132,4 +138,23 @@ export async function allocate(options: AllocateOptions): Promise<Allocation> {
  */
 export async function allocateTcp(options: AllocateTcpOptions): Promise<TcpAllocation> {
   return allocateTcpOn(options?.network ?? nodePlatform(), checkAllocateTcpOptions(options), options)
+}
+
+export interface MapPortOptions extends MapOptions {
+  /** A simulated host of `earshot/testing`. @default the machine that this runs on */
+  readonly network?: Platform
+}
+
+/**
+ * Maps a port of this machine on the router in front of it, in PCP, NAT-PMP or UPnP-IGD, whichever it speaks, or opens a pinhole
+ * in its IPv6 firewall. Resolves when it stands, within milliseconds where the router answers at once. It is renewed, made
+ * again where the router has lost it or another network is joined, and removed by `close()`; until then it keeps the
+ * process alive.
+ *
+ * @throws rejects with TypeError or RangeError for wrong arguments, `no-network` where no router is known, `refused` where one
+ *   said no (`reason` is its word), `unreachable` where none answered, `limit-reached`, or `signal.reason`. `attempts` tells each
+ *   protocol and router that was tried
+ */
+export async function mapPort(options: MapPortOptions): Promise<PortMapping> {
+  return portMapperOf(options?.network ?? nodePlatform(), keepProcessAlive).map(options)
 }

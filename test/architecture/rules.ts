@@ -31,6 +31,7 @@ export const LAYERS: readonly string[] = [
   'src/nat/stun/',
   'src/nat/behaviour/',
   'src/nat/turn/',
+  'src/nat/port-mapping/',
   'src/session/noise/',
   'src/session/',
   'src/messaging/',

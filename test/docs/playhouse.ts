@@ -59,7 +59,12 @@ async function startServers(simulation: testing.SimulatedNetwork): Promise<void>
 
 /** A program that has a simulation of its own: it says itself how time passes there. */
 export async function rehearse(program: Program): Promise<void> {
-  const modules: Readonly<Record<string, object>> = { earshot, 'earshot/mdns': mdns, 'earshot/testing': testing }
+  const modules: Readonly<Record<string, object>> = {
+    earshot,
+    'earshot/mdns': mdns,
+    'earshot/nat': nat,
+    'earshot/testing': testing,
+  }
   await program({ load: async specifier => modules[specifier] ?? import(specifier), console: { log() {} } })
 }
 
@@ -109,6 +114,7 @@ class Player implements ProgramEnvironment {
           nat.measureMappingLifetime({ network, ...this.#untilLeaving(options) }),
         allocateTcp: (options: nat.AllocateTcpOptions) => nat.allocateTcp({ network, ...this.#untilLeaving(options) }),
         allocate: (options: nat.AllocateOptions) => nat.allocate({ network, ...this.#untilLeaving(options) }),
+        mapPort: (options: nat.MapPortOptions) => nat.mapPort({ network, ...this.#untilLeaving(options) }),
       },
       'earshot/compat/pythonconnect': {
         ...pythonConnect,

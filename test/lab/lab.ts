@@ -10,7 +10,8 @@ const DIST = new URL('../../dist/', import.meta.url).href
 let labs = 0
 
 export class Lab {
-  readonly #name = `t${process.pid}x${labs++}`
+  /** Its files are in /run/natlab/NAME. */
+  readonly name: string = `t${process.pid}x${labs++}`
   readonly #programs: Program[] = []
   readonly #daemons: ChildProcess[] = []
   readonly #namespaces: Readonly<Record<string, { readonly ns: string }>>
@@ -23,7 +24,7 @@ export class Lab {
   }
 
   natlab(...args: readonly string[]): string {
-    return execFileSync(NATLAB, args, { encoding: 'utf8', env: { ...process.env, NATLAB: this.#name } })
+    return execFileSync(NATLAB, args, { encoding: 'utf8', env: { ...process.env, NATLAB: this.name } })
   }
 
   /** Runs a command on a host, to its end. */

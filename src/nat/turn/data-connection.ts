@@ -82,6 +82,10 @@ export class DataConnection implements TcpConnection {
     this.#parts.connection.reset()
   }
 
+  keepAlive(idleMs: number): void {
+    this.#parts.connection.keepAlive(idleMs)
+  }
+
   #onData(bytes: Uint8Array): void {
     if (this.#isBound) this.#handlers ? this.#handlers.onData(bytes) : this.#keep(bytes)
     else this.#onAnswer(bytes)
