@@ -1,17 +1,31 @@
 /**
  * The records of a session that the peer may not have yet, by their numbers: they are sent again when a connection
  * breaks under them. Numbers begin at 0 and have no gaps.
+ *
+ * Long records keep the buffer that they were gathered in. Short ones are copied one behind the other into slabs, since
+ * memory of its own for each would cost more than its bytes.
+ *
+ *     record  17   18          19   20   21
+ *     slab   [#### ########]  [###  #### ##  ·····]
  */
 
-import { uninitialized } from '../crypto/chacha20-poly1305.ts'
 import { protocolViolation } from '../errors.ts'
+import { Fifo } from '../wire/fifo.ts'
 import { MAX_RECORD_PLAINTEXT_BYTES } from './record.ts'
-import { giveBackRecordBuffer } from './record-buffers.ts'
+import { giveBackRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
 
-/** What is shorter than this is copied into memory of just its size. */
+/** What is shorter than this is copied. */
 const LONG_RECORD_BYTES: number = MAX_RECORD_PLAINTEXT_BYTES / 2
 /** Acknowledged records are let go of one by one, their places in the array not. */
 const COMPACT_AT = 1_024
+
+interface Slab {
+  readonly buffer: Uint8Array
+  /** How much of it is filled. */
+  length: number
+  /** The number behind its last record. */
+  end: number
+}
 
 export class ResendLog {
   #records: (Uint8Array | undefined)[] = []
@@ -19,6 +33,9 @@ export class ResendLog {
   #head = 0
   #first = 0
   #bytes = 0
+  /** The last one is being filled. */
+  readonly #slabs = new Fifo<Slab>()
+  #slab: Slab | undefined
 
   /** The number of the oldest record that is kept; equal to `next` where none is. */
   get first(): number {
@@ -40,7 +57,7 @@ export class ResendLog {
    * another record is filled.
    */
   append(plaintext: Uint8Array): number {
-    this.#records.push(kept(plaintext))
+    this.#records.push(plaintext.length >= LONG_RECORD_BYTES ? plaintext : this.#copy(plaintext))
     this.#bytes += plaintext.length
     return this.next - 1
   }
@@ -62,12 +79,38 @@ export class ResendLog {
       this.#bytes -= record.length
       if (record.length >= LONG_RECORD_BYTES) giveBackRecordBuffer(record)
     }
+    for (let slab = this.#slabs.peek(); slab && slab.end <= received; slab = this.#slabs.peek()) this.#release(slab)
     this.#compact()
   }
 
   /** The session is over. */
   clear(): void {
     this.acknowledge(this.next)
+  }
+
+  #copy(plaintext: Uint8Array): Uint8Array {
+    const slab = this.#slabFor(plaintext.length)
+    const copy = slab.buffer.subarray(slab.length, slab.length + plaintext.length)
+    copy.set(plaintext)
+    slab.length += plaintext.length
+    slab.end = this.next + 1
+    giveBackRecordBuffer(plaintext)
+    return copy
+  }
+
+  #slabFor(length: number): Slab {
+    const present = this.#slab
+    if (present && present.length + length <= present.buffer.length) return present
+    const slab: Slab = { buffer: takeRecordBuffer(length), length: 0, end: this.next }
+    this.#slab = slab
+    this.#slabs.push(slab)
+    return slab
+  }
+
+  #release(slab: Slab): void {
+    this.#slabs.shift()
+    if (slab === this.#slab) this.#slab = undefined
+    giveBackRecordBuffer(slab.buffer)
   }
 
   #compact(): void {
@@ -79,12 +122,4 @@ export class ResendLog {
       this.#head = 0
     }
   }
-}
-
-function kept(plaintext: Uint8Array): Uint8Array {
-  if (plaintext.length >= LONG_RECORD_BYTES) return plaintext
-  const copy = uninitialized(plaintext.length)
-  copy.set(plaintext)
-  giveBackRecordBuffer(plaintext)
-  return copy
 }

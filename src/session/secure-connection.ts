@@ -32,7 +32,7 @@ type State =
   | { readonly kind: 'closed' }
 
 /** A record with so much in it is sent in pieces, which is cheaper than a copy. */
-const LONG_RECORD_BYTES = 16_384
+const LONG_RECORD_BYTES = 4_096
 
 interface Settle {
   resolve(): void
