@@ -13,6 +13,8 @@ interface Told {
   readonly received?: number
   readonly wrong?: string
   readonly gone?: string
+  /** When messages came again after a pause. */
+  readonly heardAgainAt?: number
   readonly sameObject?: boolean
 }
 
@@ -24,7 +26,10 @@ function peerProgram(name: string, forMs: number): string {
     const room = await join('lab', { name: '${name}' })
     const peer = await room.once('peer')
     let [sent, next] = [0, 0]
+    let heardAt = Date.now()
     room.on('message', ({ data, from }) => {
+      if (Date.now() - heardAt > ${DOWN_MS / 2}) tell({ heardAgainAt: Date.now() })
+      heardAt = Date.now()
       if (data === 'last') return tell({ received: next })
       if (data !== next) tell({ wrong: 'got ' + data + ' where ' + next + ' was due' })
       if (from !== peer) tell({ wrong: 'another peer object' })
@@ -56,11 +61,13 @@ test('1,000 messages a second each way arrive once and in order over a link that
   const forMs = ROUNDS * (DOWN_MS + UP_MS)
   const programs = ['ada', 'bob'].map(name => lab.start(name, peerProgram(name, forMs)))
   await Promise.all(programs.map(program => program.until<Told>(({ ready }) => ready === true)))
+  const upAt: number[] = []
   for (let round = 0; round < ROUNDS; round++) {
     await pause(UP_MS / 2)
     lab.run('ada', 'ip', 'link', 'set', 'eth0', 'down')
     await pause(DOWN_MS)
     lab.run('ada', 'ip', 'link', 'set', 'eth0', 'up')
+    upAt.push(Date.now())
     await pause(UP_MS / 2)
   }
   const sent = await Promise.all(programs.map(program => program.until<Told>(told => told.sent !== undefined)))
@@ -68,6 +75,11 @@ test('1,000 messages a second each way arrive once and in order over a link that
   const received = await Promise.all(programs.map(program => program.until<Told>(told => told.received !== undefined)))
   expect(received.map(({ received }) => received)).toEqual(sent.map(({ sent }) => sent))
   const all = programs.flatMap(program => program.lines as readonly Told[])
+  const again = all.flatMap(({ heardAgainAt }) => heardAgainAt ?? [])
+  const delays = again.map(at => at - upAt.findLast(up => up <= at)!).sort((a, b) => a - b)
+  console.info(`the first message after the link was back: ${delays.join(', ')} ms`)
+  expect(delays).toHaveLength(2 * ROUNDS)
+  expect(delays.at(-1)).toBeLessThan(5_000)
   expect(all.filter(({ wrong, gone }) => wrong !== undefined || gone !== undefined)).toEqual([])
 })
 

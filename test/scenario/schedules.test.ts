@@ -11,7 +11,7 @@ import type { Peer, Room } from '../../src/index.ts'
 import { SeededRandom } from '../../src/testing/index.ts'
 import { onStage, type Stage } from './stage.ts'
 
-const RUNS = Number(process.env['SCHEDULES'] ?? 120)
+const RUNS = Number(process.env['SCHEDULES'] ?? 240)
 const NAMES = ['ada', 'bob', 'eve']
 
 type Event =
