@@ -16,6 +16,8 @@ export const ERROR_CODES = [
   'name-taken',
   'no-answer',
   'no-network',
+  'no-space',
+  'not-found',
   'permission-denied',
   'protocol-violation',
   'refused',

@@ -1,6 +1,7 @@
-/** The four ports a program runs on. `platform/node` is the real one, `testing` simulates one per host. */
+/** The ports a program runs on. `platform/node` is the real one, `testing` simulates one per host. */
 
 import type { Clock } from './clock.ts'
+import type { Files } from './files.ts'
 import type { Network } from './network.ts'
 import type { Random } from './random.ts'
 
@@ -8,6 +9,7 @@ export interface Platform {
   readonly clock: Clock
   readonly random: Random
   readonly network: Network
+  readonly files: Files
   /** What the system calls this machine: the default display name. */
   readonly hostName: string
 }

@@ -15,6 +15,7 @@ import { formatIpAddress, inZone, isMulticast } from './ip-address.ts'
 import { IpStack, LOOPBACK_DELAY_MS } from './ip-stack.ts'
 import type { Packet } from './packet.ts'
 import type { SeededRandom } from './seeded-random.ts'
+import { SimulatedDisk } from './simulated-disk.ts'
 import { type InterfaceOwner, type InterfaceSetup, type Link, SimulatedInterface } from './simulated-interface.ts'
 import type { SimulatedLan } from './simulated-lan.ts'
 import type { HostView } from './simulated-network-port.ts'
@@ -71,6 +72,8 @@ export class SimulatedHost implements InterfaceOwner, HostView {
   readonly name: string
   /** By how much its wall clock is wrong; may be changed at any time, as a clock that is set. */
   wallOffsetMs = 0
+  /** What its programs read and write; it outlives them. */
+  readonly disk: SimulatedDisk = new SimulatedDisk()
   readonly #parts: HostParts
   readonly #interfaces: SimulatedInterface[] = []
   #interfaceCount = 0
@@ -161,12 +164,13 @@ export class SimulatedHost implements InterfaceOwner, HostView {
     this.#programs = []
   }
 
-  /** Cuts the power: nothing is said to anybody. */
+  /** Cuts the power: nothing is said to anybody, and what was not yet brought to the disk is lost. */
   stop(): void {
     if (this.#state === 'stopped') return
     this.#state = 'stopped'
     this.#ip.condition = 'dead'
     this.#programs = []
+    this.disk.losePower()
   }
 
   /** Starts it again after `kill` or `stop`: `network` is a new program's, which knows nothing of the old one. */

@@ -15,6 +15,7 @@ import type {
 } from '../platform/network.ts'
 import { formatIpAddress, parseIpAddress } from './ip-address.ts'
 import type { IpStack } from './ip-stack.ts'
+import type { SimulatedDisk } from './simulated-disk.ts'
 import { systemError } from './system-error.ts'
 import type { EventOwner } from './virtual-time.ts'
 
@@ -25,6 +26,7 @@ const INTERFACE_NEWS_DELAY_MS = 500
 export interface HostView {
   readonly name: string
   readonly wallOffsetMs: number
+  readonly disk: SimulatedDisk
   interfaces(): readonly NetworkInterface[]
   gateways(): readonly Gateway[]
   /** Addresses of a host by name. */

@@ -1,11 +1,13 @@
 /** A program on a simulated host: the platform it runs on, from its start until it is killed. */
 
 import type { Clock } from '../platform/clock.ts'
+import type { Files } from '../platform/files.ts'
 import type { Network } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Random } from '../platform/random.ts'
 import type { IpStack } from './ip-stack.ts'
 import type { SeededRandom } from './seeded-random.ts'
+import { SimulatedFiles } from './simulated-files.ts'
 import { type HostView, SimulatedNetworkPort } from './simulated-network-port.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import type { EventOwner } from './virtual-time.ts'
@@ -14,6 +16,7 @@ export class SimulatedProgram implements Platform, EventOwner {
   readonly takesTurns = true
   readonly hostName: string
   readonly random: Random
+  readonly files: Files
   readonly #ip: IpStack
   readonly #clock: VirtualClock
   readonly #network: SimulatedNetworkPort
@@ -24,6 +27,7 @@ export class SimulatedProgram implements Platform, EventOwner {
     this.random = random
     this.#ip = ip
     this.#clock = new VirtualClock(ip.time, this, () => host.wallOffsetMs)
+    this.files = new SimulatedFiles(host.disk, ip.time, this, this.#clock)
     this.#network = new SimulatedNetworkPort(ip, host, this)
   }
 

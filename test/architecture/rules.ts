@@ -57,6 +57,7 @@ const NODE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   'src/platform/node/': ['src/platform/node/', ...PUBLIC_ENTRIES],
   // Pure; a simulated system's errors get the codes and hints that real ones get.
   'src/platform/node/node-error.ts': ['src/testing/system-error.ts'],
+  'src/platform/node/file-error.ts': ['src/testing/file-failure.ts'],
 }
 
 const SYSTEM = ['src/platform/node/']

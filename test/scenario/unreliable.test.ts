@@ -248,9 +248,9 @@ describe('where UDP is blocked', () => {
         connectTcp: (...args) => ports.connectTcp(...args),
         lookup: host => ports.lookup(host),
       }
-      const { clock, random } = platform
+      const { clock, random, files } = platform
       const bob = await stage.join('bob', {
-        on: { clock, random, hostName: 'bob', network: withoutUdp },
+        on: { clock, random, files, hostName: 'bob', network: withoutUdp },
         discovery: [],
       })
       const eve = await stage.join('eve')

@@ -3,6 +3,7 @@
 import { hostname } from 'node:os'
 import type { Platform } from '../platform.ts'
 import { NodeClock } from './node-clock.ts'
+import { NodeFiles } from './node-files.ts'
 import { NodeNetwork } from './node-network.ts'
 import { NodeRandom } from './node-random.ts'
 
@@ -14,6 +15,7 @@ export function nodePlatform(): Platform {
     clock: new NodeClock(),
     random: new NodeRandom(),
     network: new NodeNetwork(),
+    files: new NodeFiles(),
     hostName: hostname().replace(/\.local$/, ''),
   }
   return platform
