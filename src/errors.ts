@@ -9,6 +9,7 @@
 export const ERROR_CODES = [
   'address-in-use',
   'answer-failed',
+  'cancelled',
   'closed',
   'invalid-data',
   'limit-reached',
@@ -24,6 +25,7 @@ export const ERROR_CODES = [
   'reset',
   'timeout',
   'too-large',
+  'transfer-failed',
   'unknown-peer',
   'unreachable',
   'untrusted-peer',

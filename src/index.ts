@@ -54,6 +54,8 @@ export type { AskAllAnswer } from './endpoint/ask-all.ts'
 export type { Channel } from './endpoint/channel.ts'
 export type { DiscoveredPeer, DiscoverOptions } from './endpoint/discover.ts'
 export type { Message, RoomEvents, SeenPeer } from './endpoint/events.ts'
+export type { SendingTransfer } from './endpoint/file-sender.ts'
+export type { Inbox, InboxEvents, IncomingTransfer } from './endpoint/inbox.ts'
 export type {
   Admission,
   Admit,
@@ -62,7 +64,9 @@ export type {
   ConnectOptions,
   Delivery,
   DiscoveryMethod,
+  FileOffer,
   GoneCode,
+  InboxOptions,
   InterfaceChoice,
   JoinOptions,
   Json,
@@ -70,11 +74,17 @@ export type {
   PeerPath,
   PeerRef,
   PeerState,
+  ReceivedFile,
+  ReceiveProgress,
+  SendFileOptions,
   SendOptions,
+  SendProgress,
+  SentFile,
 } from './endpoint/options.ts'
 export type { Peer, PeerStats } from './endpoint/peer.ts'
 export type { ChannelOptions, Room } from './endpoint/room.ts'
 export { type ConnectAttempt, EarshotError, ERROR_CODES, type ErrorCode } from './errors.ts'
+export type { Transfer } from './messaging/file-transfer/transfer.ts'
 export type { ByteStream } from './messaging/open-stream.ts'
 export type { StandardSchemaV1 } from './messaging/standard-schema.ts'
 export type { AcceptedStream } from './messaging/streams.ts'

@@ -371,3 +371,36 @@ export const MAX_PYTHONCONNECT_RECEIVED_QUESTIONS = 64
 export const MAX_BRIDGED_DEVICES = 64
 /** Names that another bridge may claim in each of its two lists: a room's peers and a network's devices. */
 export const MAX_BRIDGED_IDS = 4_096
+
+// Transfers -----------------------------------------------------------------------------------------------------------
+
+/** Body of one frame of a transfer: what a receiver has to hold before it knows whether the frame is well-formed. */
+export const MAX_TRANSFER_FRAME_BYTES = 65_536
+/** Content in one frame. It is never held: pieces of it are written as they come. */
+export const MAX_TRANSFER_DATA_BYTES = 262_144
+/** Files and folders of one transfer: each is remembered by its name until the transfer ends. */
+export const MAX_TRANSFER_ENTRIES = 200_000
+/** Their paths in UTF-8, together. */
+export const MAX_TRANSFER_PATHS_BYTES = 16_777_216
+/** One path in a folder, in UTF-8: with an inbox in front of it, it fits what systems take. */
+export const MAX_TRANSFER_PATH_BYTES = 1_024
+/** Folders within folders. */
+export const MAX_TRANSFER_DEPTH = 64
+/** A name on an offer, in UTF-8: file systems know no longer ones. */
+export const MAX_OFFER_NAME_BYTES = 255
+/** A name in an inbox, in UTF-8: leaves room for ` (2)` and for the name of the partial file. */
+export const MAX_INBOX_NAME_BYTES = 180
+/** Names tried for one arrival: `photo.jpg`, `photo (2).jpg`, … */
+export const MAX_NAME_ATTEMPTS = 1_000
+/** Transfers of one peer that are offered or under way; the next one is stopped with `limit-reached`. */
+export const MAX_INCOMING_TRANSFERS = 16
+/** Silence in a transfer, or data that is not taken, after which it has failed: longer than a peer may be away. */
+export const TRANSFER_IDLE_MS = 120_000
+/** How often a side that is busy with something else than sending says so. */
+export const TRANSFER_WORKING_MS = 20_000
+/** Space that transfers leave on a disk: a peer must not fill it to the last byte. */
+export const MIN_FREE_BYTES = 67_108_864
+/** So much is written before the free space is looked at again. */
+export const FREE_SPACE_CHECK_BYTES = 67_108_864
+/** Partial files that nobody has written to for this long are removed when an inbox opens. */
+export const PARTIAL_LIFETIME_MS = 604_800_000

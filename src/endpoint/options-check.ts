@@ -10,6 +10,7 @@ import {
   MAX_INFO_BYTES,
   MAX_LABEL_BYTES,
   MAX_NAME_BYTES,
+  MAX_OFFER_NAME_BYTES,
   MAX_SECRET_BYTES,
   MAX_SERVICE_NAME_LENGTH,
   MAX_STREAM_HEADER_BYTES,
@@ -25,9 +26,11 @@ import type {
   AskOptions,
   Delivery,
   DiscoveryMethod,
+  InboxOptions,
   InterfaceChoice,
   JoinOptions,
   Json,
+  SendFileOptions,
   SendOptions,
 } from './options.ts'
 
@@ -44,6 +47,8 @@ const EVENT_TYPES: Readonly<Record<keyof RoomEvents, true>> = {
   lost: true,
 }
 const DELIVERIES: readonly Delivery[] = ['reliable', 'latest', 'unreliable']
+/** Names of channels, questions and streams that are ours. */
+export const RESERVED_PREFIX = 'earshot:'
 const DISCOVERY_METHODS: readonly DiscoveryMethod[] = ['mdns', 'beacon']
 
 /** What `join` works with. */
@@ -167,7 +172,43 @@ export function checkInterfaceChoice(choice: InterfaceChoice | undefined): Inter
 
 /** A channel's or question's name. */
 export function checkLabel(kind: string, name: string): string {
-  return checkText(kind, name, MAX_LABEL_BYTES)
+  checkText(kind, name, MAX_LABEL_BYTES)
+  if (name.startsWith(RESERVED_PREFIX)) {
+    throw new RangeError(
+      `${kind} must not begin with '${RESERVED_PREFIX}', which earshot keeps for itself: ${show(name)}`,
+    )
+  }
+  return name
+}
+
+/** What is sent has a name: given, or its own. */
+export function checkSendFile(what: string | Blob, { name, signal, waitMs = 60_000 }: SendFileOptions): SendFileLimits {
+  checkSignal(signal)
+  checkDuration('waitMs', waitMs)
+  if (typeof what !== 'string' && !(what instanceof Blob)) {
+    throw new TypeError(`sendFile takes a path or a Blob, not ${show(what)}`)
+  }
+  if (what === '') throw new RangeError('the path of what is sent must not be empty')
+  if (name !== undefined) checkText('the name of a file', name, MAX_OFFER_NAME_BYTES)
+  const ownName = (what as { name?: unknown }).name
+  if (typeof what === 'string' || name !== undefined) return { name, waitMs }
+  if (typeof ownName !== 'string' || ownName === '')
+    throw new TypeError('a Blob needs a name: sendFile(blob, { name })')
+  return { name: boundText(ownName, MAX_OFFER_NAME_BYTES), waitMs }
+}
+
+export interface SendFileLimits {
+  readonly name: string | undefined
+  readonly waitMs: number
+}
+
+export function checkInbox(dir: string, { accept, overwrite = false }: InboxOptions): Required<InboxOptions> {
+  if (typeof dir !== 'string' || dir === '') throw new TypeError(`inbox takes the path of a folder, not ${show(dir)}`)
+  if (accept !== undefined && typeof accept !== 'function') {
+    throw new TypeError(`accept must be a function, not ${show(accept)}`)
+  }
+  if (typeof overwrite !== 'boolean') throw new TypeError(`overwrite must be true or false, not ${show(overwrite)}`)
+  return { accept: accept ?? (() => true), overwrite }
 }
 
 export function checkStreamHeader(header: EncodedValue): EncodedValue {

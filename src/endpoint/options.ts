@@ -2,6 +2,7 @@
 
 import type { Identity } from '../identity/identity.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { Peer } from './peer.ts'
 
 /** Any value that JSON can carry. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined }
@@ -138,6 +139,88 @@ export interface OpenOptions {
   readonly header?: unknown
   /** Aborting gives up both directions of the stream. */
   readonly signal?: AbortSignal
+}
+
+export interface SendFileOptions {
+  /**
+   * What the receiver calls it, 1 to 255 bytes of UTF-8.
+   * @default the name of the file or folder; a Blob needs one, unless it is a File
+   */
+  readonly name?: string
+  /** Aborting calls the transfer off: it rejects with `signal.reason`. */
+  readonly signal?: AbortSignal
+  /**
+   * How long to wait for the peer where its session ends in the middle, for example because its program is started anew.
+   * When it is back the transfer goes on by itself; after this long it rejects with what went wrong, and can be resumed
+   * by sending the same again. 0: at once.
+   * @default 60_000
+   */
+  readonly waitMs?: number
+}
+
+/** How far a file is that is being sent. */
+export interface SendProgress {
+  /** What the other side has, or was sent. */
+  readonly sentBytes: number
+  readonly totalBytes: number
+  /** Over the last five seconds. */
+  readonly bytesPerSecond: number
+}
+
+export interface SentFile {
+  /**
+   * SHA-256 of the content, in hexadecimal, which both sides have checked: of a folder, of its files one behind the other
+   * in the order of their paths.
+   */
+  readonly sha256: string
+  /** What the other side had already from an earlier attempt, and was not sent again. */
+  readonly resumedBytes: number
+  readonly sizeBytes: number
+}
+
+export interface InboxOptions {
+  /**
+   * Decides whether a file is wanted, now or by a promise; asked once for each transfer, however often that is resumed.
+   * Where it throws, the file is refused.
+   * @default everything
+   */
+  readonly accept?: (offer: FileOffer) => boolean | Promise<boolean>
+  /**
+   * Whether a file that arrives replaces one of the same name. Folders never replace anything.
+   * @default false: it gets another name, as in `photo (2).jpg`
+   */
+  readonly overwrite?: boolean
+}
+
+/** Something that a peer wants to send. */
+export interface FileOffer {
+  readonly from: Peer
+  /** Made safe for any file system; it may get another one where this one is taken. */
+  readonly name: string
+  /** Of all files in it, as the sender says: it cannot send more. */
+  readonly sizeBytes: number
+  readonly kind: 'file' | 'folder'
+  /** Files and folders in it; 1 for a file. */
+  readonly entryCount: number
+  /** Aborts when the sender has called it off, or is gone. */
+  readonly signal: AbortSignal
+}
+
+/** How far a file is that is being received. */
+export interface ReceiveProgress {
+  readonly receivedBytes: number
+  readonly totalBytes: number
+  /** Over the last five seconds. */
+  readonly bytesPerSecond: number
+}
+
+export interface ReceivedFile {
+  /** The whole path of it. */
+  readonly path: string
+  /** See `SentFile`. */
+  readonly sha256: string
+  readonly resumedBytes: number
+  readonly sizeBytes: number
 }
 
 export interface ConnectOptions {

@@ -7,7 +7,8 @@ import type { ByteStream } from '../messaging/open-stream.ts'
 import { encodeValue } from '../messaging/value.ts'
 import type { DatagramStats } from '../session/datagram/datagram-flow.ts'
 import type { Hello } from '../session/hello.ts'
-import type { AskOptions, Json, OpenOptions, PeerPath, PeerState, SendOptions } from './options.ts'
+import type { SendingTransfer } from './file-sender.ts'
+import type { AskOptions, Json, OpenOptions, PeerPath, PeerState, SendFileOptions, SendOptions } from './options.ts'
 import { askLimits, checkDuration, checkLabel, checkSignal, checkStreamHeader, checkText } from './options-check.ts'
 
 /** Figures of the session with a peer. */
@@ -25,6 +26,7 @@ export interface PeerStats {
 }
 
 export interface PeerRoom {
+  sendFile(peer: Peer, what: string | Blob, options: SendFileOptions): SendingTransfer
   send(data: unknown, options: SendOptions): Promise<void>
   /** The same to one peer, without options: the hot path. */
   sendTo(peer: Peer, data: unknown): Promise<void>
@@ -132,6 +134,20 @@ export class Peer {
   }
 
   /**
+   * Sends a file or a folder by its path, or a Blob, into the inbox of this peer. The transfer is two things: `for await`
+   * tells how far it is, `await` gives `{ sha256, resumedBytes, sizeBytes }`. What the peer has from an attempt that was
+   * broken off is not sent again.
+   *
+   * Rejects with `refused` where the peer does not want it, `no-answer` where it has no inbox, `cancelled` where it calls
+   * it off, `no-space`, `transfer-failed`, `not-found`, `permission-denied`, `invalid-data` where the file is written to
+   * meanwhile, `too-large` for more files than one transfer carries, `timeout`, `closed` or `lost` when the peer is gone
+   * and does not come back, or `signal.reason`.
+   */
+  sendFile(pathOrBlob: string | Blob, options: SendFileOptions = {}): SendingTransfer {
+    return this.#room.sendFile(this, pathOrBlob, options)
+  }
+
+  /**
    * Measures a round trip, in milliseconds. Rejects with `timeout` after `timeoutMs`, with `signal.reason`, or when the
    * session ends.
    */
@@ -155,6 +171,12 @@ export class Peer {
   /** What JSON and logs show. */
   toJSON(): { id: string; name: string; state: PeerState } {
     return { id: this.id, name: this.name, state: this.#state }
+  }
+
+  /** @internal A stream of ours, with a name that programs cannot use. */
+  openStream(name: string): ByteStream {
+    if (this.#state === 'gone') throw goneError(this)
+    return this.messenger.open(name, encodeValue(undefined), undefined)
   }
 
   /** @internal */

@@ -28,6 +28,8 @@ import { Channel } from './channel.ts'
 import { Connector } from './connector.ts'
 import { hasEnded } from './ended-peer.ts'
 import type { RoomEvents, SeenPeer } from './events.ts'
+import { FileSender, TRANSFER_STREAM } from './file-sender.ts'
+import { Inbox, type InboxEvents } from './inbox.ts'
 import { parseJson } from './json.ts'
 import { Membership } from './membership.ts'
 import { MessageHub } from './message-hub.ts'
@@ -36,6 +38,7 @@ import type {
   ConnectOptions,
   Delivery,
   GoneCode,
+  InboxOptions,
   Json,
   PeerPath,
   PeerRef,
@@ -47,6 +50,7 @@ import {
   checkDelivery,
   checkDuration,
   checkEventType,
+  checkInbox,
   checkJson,
   checkLabel,
   checkSignal,
@@ -100,12 +104,14 @@ export class Room implements AsyncDisposable {
   readonly #secondPath: SecondPath
   readonly #connector: Connector
   readonly #sender: Sender
+  readonly #fileSender: FileSender
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
   readonly #acceptors = new Map<string, AcceptFunction<Peer>>()
   readonly #channels = new Map<string, AnyChannel[]>()
   readonly #warnings: EarshotError[] = []
   readonly #refusals = new ToldRefusals(error => this.#warn(error))
   readonly #onAbort = (): void => void this.#leave(this.#options.signal?.reason, 'at once')
+  #inbox: Inbox | undefined
   #discovery: Discovery | undefined
   #listener: TcpListener | undefined
   #info: string
@@ -198,6 +204,12 @@ export class Room implements AsyncDisposable {
       isOpen: () => this.#leaving === undefined,
       everybody: () => this.#membership.peers,
       targets: to => this.#connector.targets(to),
+    })
+    this.#fileSender = new FileSender(clock, platform.files, {
+      openStream: (peer, name) => peer.openStream(name),
+      peerAgain: async (id, timeoutMs, signal) =>
+        this.#membership.get(id) ?? (await this.#emitter.once('peer', { timeoutMs, signal }, peer => peer.id === id)),
+      warn: error => this.#warn(error),
     })
     this.#seeker = new Seeker(clock, random, {
       selfId,
@@ -328,6 +340,32 @@ export class Room implements AsyncDisposable {
   }
 
   /**
+   * Takes files and folders that peers send with `peer.sendFile` into a folder, which is made where there is none. Nothing
+   * leaves it, is followed out of it, or stands there under its name before it is complete and checked; nothing is
+   * overwritten unless `overwrite` says so. `docs/files.md` tells what names become. There is one inbox at a time.
+   */
+  inbox(dir: string, options: InboxOptions = {}): Inbox {
+    const checked = checkInbox(dir, options)
+    if (this.#inbox) throw new RangeError('this room has an inbox already; close() it first')
+    const { clock, files } = this.#platform
+    const inbox = new Inbox(dir, checked, {
+      clock,
+      files,
+      emitter: new Emitter<InboxEvents>(clock, () => []),
+      warn: error => this.#warn(error),
+      onClose: () => {
+        accepting()
+        this.#inbox = undefined
+      },
+    })
+    const accepting = register(this.#acceptors, TRANSFER_STREAM, (stream: AcceptedStream<Peer>) =>
+      inbox.onStream(stream, stream.from),
+    )
+    this.#inbox = inbox
+    return inbox
+  }
+
+  /**
    * Asks one peer. Rejects with `timeout`, `answer-failed` (see `reason`), `no-answer`, `unknown-peer`, `closed`, or
    * `signal.reason`; giving up reaches the answering function.
    */
@@ -445,8 +483,11 @@ export class Room implements AsyncDisposable {
     this.#secondPath.close()
     this.#connector.close()
     this.#reception.close()
+    // The other sides are told, before the goodbye.
+    const transfers = [this.#fileSender.close(), this.#inbox?.close()]
     try {
       await Promise.all([this.#membership.close(manner), this.#discovery?.close(), this.#listener?.close()])
+      await Promise.all(transfers)
     } finally {
       this.#sockets.close()
       this.#deadlines.close()
@@ -538,6 +579,7 @@ export class Room implements AsyncDisposable {
       send: (data, options) => this.#sender.send('', data, options),
       sendTo: (peer, data) => this.#sender.sendTo(peer, data),
       sendLossyTo: (peer, data, delivery) => this.#sender.sendLossyTo(peer, data, delivery),
+      sendFile: (peer, what, options) => this.#fileSender.send(peer, what, options),
       path: peer => this.#path(peer),
       now: () => this.#platform.clock.now(),
       kick: (peer, reason, banMs) => {

@@ -1,4 +1,7 @@
 import { execFile } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
@@ -11,7 +14,7 @@ const PROGRAM = `
   import { getEventListeners } from 'node:events'
   import { createHook } from 'node:async_hooks'
   import { join } from ${JSON.stringify(LIBRARY)}
-  const service = process.argv[1]
+  const [, service, folder] = process.argv
   const interfaces = { include: ['lo', 'lo0'] }
   const { signal } = new AbortController()
   // Timers that keep nobody awake are not among the active resources.
@@ -43,6 +46,12 @@ const PROGRAM = `
     await aborted.writable.abort('enough')
     await aborted.readable.cancel()
     const left = ada.peer('bob').open('nobody', { signal }).readable.getReader().read().catch(() => {})
+    // A file that arrives, and one that is called off.
+    bob.inbox(folder, { overwrite: true }).on('transfer', transfer => transfer.catch(() => {}))
+    await ada.peer('bob').sendFile(new Blob(['a file']), { name: 'file', signal })
+    const calledOff = ada.peer('bob').sendFile(new Blob(['x'.repeat(300_000)]), { name: 'other', signal })
+    calledOff.cancel()
+    await calledOff.catch(() => {})
     await ada.ask('bob', 'echo', 'x'.repeat(100_000))
     await ada.send('y', { receipt: false })
     for (let i = 0; i < 3; i++) {
@@ -72,8 +81,10 @@ const PROGRAM = `
 test('a process that joins and leaves rooms over and over keeps nothing of them, and ends by itself', {
   timeout: 60_000,
 }, async () => {
-  const args = ['--expose-gc', '--input-type=module', '-e', PROGRAM, uniqueService()]
+  const folder = mkdtempSync(join(tmpdir(), 'earshot-leaks-'))
+  const args = ['--expose-gc', '--input-type=module', '-e', PROGRAM, uniqueService(), folder]
   const { stdout, stderr } = await promisify(execFile)(process.execPath, args, { timeout: 45_000 })
+  rmSync(folder, { recursive: true })
   expect(stderr).toBe('')
   const { before, after, heapGrowth } = JSON.parse(stdout)
   expect(before.resources).toEqual([])
