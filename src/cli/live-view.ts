@@ -31,6 +31,12 @@ export class LiveView {
     this.#drawn = shown
   }
 
+  /** Takes the lines away, so that something else can be written where they were. */
+  clear(): void {
+    this.#terminal.write(`${this.#toFirstLine()}${CLEAR_BELOW}`)
+    this.#drawn = []
+  }
+
   /** Leaves the last lines standing, and the cursor visible below. */
   end(): void {
     this.#terminal.write(SHOW_CURSOR)

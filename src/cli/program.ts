@@ -9,6 +9,8 @@ import { addInterfaces } from './commands/interfaces.ts'
 import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
 import { addPipe } from './commands/pipe.ts'
+import { addReceive } from './commands/receive.ts'
+import { addSend } from './commands/send.ts'
 import { addWho } from './commands/who.ts'
 import { addCompat } from './compat/compat.ts'
 import { addSettings } from './settings.ts'
@@ -21,6 +23,8 @@ Examples:
   $ earshot ask Ada weather          ask one peer a question
   $ earshot answer time -- date      answer questions by running a command
   $ earshot pipe Ada < film.mkv      standard input there, where 'earshot pipe > film.mkv' waits
+  $ earshot receive ~/Downloads      take files
+  $ earshot send film.mkv --to Ada   send one
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
 Environment: NO_COLOR for plain text, EARSHOT_SECRET instead of --secret, EARSHOT_STUN instead of --stun, EARSHOT_DEBUG for stack traces.`
@@ -40,6 +44,8 @@ export function createProgram(version: string, run: RunCommand): Command {
   addChat(program, run)
   addAsk(program, run)
   addAnswer(program, run)
+  addSend(program, run)
+  addReceive(program, run)
   addPing(program, run)
   addPipe(program, run)
   addInterfaces(program, run)

@@ -1,6 +1,8 @@
 /** The command on a real terminal: that of tmux, which knows what stands on its screen. Loopback only. */
 
 import { execFileSync } from 'node:child_process'
+import { truncateSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { earshot, freshFolder, freshRoom, LOOPBACK, MAIN } from '../cli/earshot-process.ts'
@@ -120,4 +122,45 @@ test('the table of those who are around is redrawn in place', async () => {
   expect(await terminal.shows(/^nobody is around yet$/)).toEqual(['nobody is around yet'])
   terminal.press('C-c')
   await terminal.shows(/exit 130$/m)
+})
+
+test('a file on its way has a bar, and its receiver is asked on the terminal', async () => {
+  const room = freshRoom()
+  const inbox = join(freshFolder(), 'inbox')
+  const film = join(freshFolder(), 'film.mkv')
+  writeFileSync(film, '')
+  truncateSync(film, 3_000_000_000)
+  terminal = new Terminal(80, 12, ['receive', inbox, '--room', room, '--name', 'Bob'])
+  await terminal.shows(/^receiving into /m)
+  const ada = earshot(['send', film, '--to', 'Bob', '--room', room, '--name', 'Ada'])
+  await terminal.shows(/^Ada wants to send film\.mkv \(3\.0 GB\): take it\? \[y\/N\]$/m)
+  terminal.type('y')
+  terminal.press('Enter')
+  await terminal.shows(/^film\.mkv from Ada \[=*>? *\] +\d+ % +\d+ MB\/s +\d:\d\d left$/m)
+  terminal.resize(50, 12)
+  const lines = await terminal.shows(/^film\.mkv from Ada +\d+ % +\d+ MB\/s +\d:\d\d left$/m)
+  expect(lines.filter(line => line.includes('left'))).toHaveLength(1)
+  terminal.press('C-c')
+  await terminal.shows(/exit 130\nicanon$/m)
+  expect(await ada.exitCode).toBe(1)
+  expect(ada.stderr.text).toMatch(/the other side called it off/)
+})
+
+test('who does not want it says no, or nothing', async () => {
+  const room = freshRoom()
+  const inbox = join(freshFolder(), 'inbox')
+  const file = join(freshFolder(), 'worm')
+  writeFileSync(file, 'x')
+  terminal = new Terminal(80, 12, ['receive', inbox, '--room', room, '--name', 'Bob'])
+  await terminal.shows(/^receiving into /m)
+  const refused = earshot(['send', file, '--to', 'Bob', '--room', room, '--name', 'Ada'])
+  await terminal.shows(/take it\? \[y\/N\]$/m)
+  terminal.press('Enter')
+  expect(await refused.exitCode).toBe(4)
+  const withdrawn = earshot(['send', file, '--to', 'Bob', '--room', room, '--name', 'Ada'])
+  await terminal.shows(/(take it\? \[y\/N\](.|\n)*){2}$/)
+  withdrawn.signal('SIGINT')
+  await terminal.shows(/^the sender has called it off$/m)
+  terminal.press('C-c')
+  await terminal.shows(/exit 130\nicanon$/m)
 })
