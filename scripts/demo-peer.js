@@ -1,8 +1,10 @@
 /** One of the three programs of the demo: does what demo.js tells it, and reports what happens to it. */
 
+import { writeFileSync } from 'node:fs'
+import { basename, join as joinPath } from 'node:path'
 import { join } from 'earshot'
 
-const { name, room: service, loopback, born } = JSON.parse(process.argv[2])
+const { name, room: service, loopback, folder, born } = JSON.parse(process.argv[2])
 
 const room = await join(service, {
   name,
@@ -16,6 +18,15 @@ report('joined', {}, `is in the room, waiting at ${room.addresses.join(', ')}`)
 
 room.answer('add', (numbers, { from }) => answered('add', from, sum(numbers)))
 room.answer('born', (_, { from }) => answered('born', from, born))
+
+room.inbox(joinPath(folder, name)).on('transfer', async transfer => {
+  const { path, sha256 } = await transfer
+  report(
+    'received',
+    { sha256 },
+    `has ${basename(path)} from ${transfer.from.name}, complete: SHA-256 ${sha256.slice(0, 8)}…`,
+  )
+})
 
 room.on('peer', peer =>
   report(
@@ -35,6 +46,7 @@ process.on('disconnect', () => process.exit())
 process.on('message', async command => {
   if (command.say) await say(command.say)
   else if (command.ask) await ask(command)
+  else if (command.send) await send(command)
   else if (command.leave) await leave()
 })
 
@@ -52,6 +64,15 @@ async function ask({ ask: whom, question, content }) {
   const to = whom === 'everybody' ? room.peers : room.peer(whom)
   for await (const { peer, ok, value, error } of room.askAll(question, content, { to }))
     report('got', { peer: peer.name, value }, `gets from ${peer.name}: ${ok ? value : error.message}`)
+}
+
+async function send({ send: fileName, to, megabytes }) {
+  const file = joinPath(folder, fileName)
+  writeFileSync(file, Buffer.alloc(megabytes * 1_000_000, name))
+  const startedAt = performance.now()
+  const { sha256 } = await room.peer(to).sendFile(file)
+  const ms = Math.round(performance.now() - startedAt)
+  report('sent', { sha256 }, `has sent ${fileName} to ${to}: ${megabytes} MB in ${ms} ms`)
 }
 
 async function leave() {

@@ -1,5 +1,6 @@
 /**
- * `npm run demo`: three programs on this machine find each other by multicast DNS, chat, ask and answer, while you watch.
+ * `npm run demo`: three programs on this machine find each other by multicast DNS, chat, ask, answer and send a file, while
+ * you watch.
  *
  * Each is a process of its own (demo-peer.js) that knows nothing of the others. They use the loopback interface only, so
  * nothing leaves this machine. Ends by itself; the exit code is 0 only if everything was seen to happen.
@@ -7,7 +8,9 @@
 
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { networkInterfaces } from 'node:os'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { networkInterfaces, tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
@@ -22,7 +25,8 @@ async function main() {
   console.log(
     'Three programs on this machine, which know nothing of each other. Only the loopback interface is used.\n',
   )
-  const common = { room: `demo-${process.pid}`, loopback: loopbackInterface() }
+  const folder = mkdtempSync(join(tmpdir(), 'earshot-demo-'))
+  const common = { room: `demo-${process.pid}`, loopback: loopbackInterface(), folder }
   const cast = [
     new Actor('Ada', 36, { ...common, born: 1815 }),
     new Actor('Grace', 35, { ...common, born: 1906 }),
@@ -37,6 +41,7 @@ async function main() {
     return 1
   } finally {
     await Promise.all(cast.map(actor => actor.end()))
+    rmSync(folder, { recursive: true, force: true })
   }
 }
 
@@ -61,6 +66,11 @@ async function play([ada, grace, linus]) {
   linus.does({ ask: 'everybody', question: 'born', content: null })
   await linus.reports('got', event => event.peer === 'Ada' && event.value === 1815)
   await linus.reports('got', event => event.peer === 'Grace' && event.value === 1906)
+
+  await sleep(READING_MS)
+  linus.does({ send: 'kernel.img', to: 'Ada', megabytes: 20 })
+  const [sent, received] = await Promise.all([linus.reports('sent'), ada.reports('received')])
+  if (sent.sha256 !== received.sha256) throw new Error('the file did not arrive as it was sent')
 
   for (const [index, actor] of cast.entries()) {
     await sleep(READING_MS)
@@ -110,10 +120,11 @@ class Actor {
     this.#process.send(command)
   }
 
-  /** Resolves when the process has reported such an event, or has done so already. */
+  /** Resolves with such an event when the process has reported it, or has done so already. */
   reports(type, matches = () => true) {
     const isIt = event => event.type === type && matches(event)
-    if (this.#events.some(isIt)) return Promise.resolve()
+    const known = this.#events.find(isIt)
+    if (known) return Promise.resolve(known)
     return new Promise((resolve, reject) => this.#waiting.push({ type, isIt, resolve, reject }))
   }
 
@@ -138,7 +149,7 @@ class Actor {
     this.#show(event.line)
     const done = this.#waiting.filter(({ isIt }) => isIt(event))
     this.#waiting = this.#waiting.filter(({ isIt }) => !isIt(event))
-    for (const { resolve } of done) resolve()
+    for (const { resolve } of done) resolve(event)
   }
 
   #onExit(code) {

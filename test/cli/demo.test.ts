@@ -13,6 +13,8 @@ test('the demo ends by itself, with everything seen to happen', async () => {
   })
   const [code] = await once(demo, 'close')
   expect(shown).toMatch(/Grace +gets from Ada: 42/)
+  expect(shown).toMatch(/Linus +has sent kernel\.img to Ada: 20 MB/)
+  expect(shown).toMatch(/Ada +has kernel\.img from Linus, complete/)
   expect(shown).toMatch(/Everything worked/)
   expect(shown).not.toContain('\u001b')
   expect(code).toBe(0)

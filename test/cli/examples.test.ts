@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
@@ -53,6 +53,20 @@ describe.runIf(process.env['EARSHOT_NETNS'] === '1')('in a network namespace', (
     await Promise.all([ada.stdout.line(/^echo: HELLO BOB$/), bob.stdout.line(/^echo: HELLO ADA$/)])
     expect(await Promise.all([ada.exitCode, bob.exitCode])).toEqual([0, 0])
     expect(ada.stdout.lines).toContain('a stream in English')
+  })
+
+  test('file-drop', async () => {
+    const [inbox, film] = [join(freshFolder(), 'inbox'), join(freshFolder(), 'film.mkv')]
+    writeFileSync(film, 'a film')
+    const ada = example('file-drop', 'Ada', inbox)
+    await ada.stdout.line(/takes files/)
+    const bob = example('file-drop', 'Bob', join(freshFolder(), 'other'), film)
+    expect(await bob.exitCode).toBe(0)
+    expect(bob.stdout.lines.at(-1)).toMatch(/^Ada has it: [0-9a-f]{64}$/)
+    await ada.stdout.line(/film\.mkv is here, from Bob$/)
+    expect(readFileSync(join(inbox, 'film.mkv'), 'utf8')).toBe('a film')
+    ada.signal('SIGINT')
+    expect(await ada.exitCode).toBe(0)
   })
 
   test('who', async () => {
