@@ -5,15 +5,16 @@ import { fileURLToPath } from 'node:url'
 import { loadAdapter } from './adapters/index.js'
 
 const WORKER = fileURLToPath(new URL('worker.js', import.meta.url))
+/** Long enough for a file of 1 GiB on a busy machine; larger ones have more. */
 const TIMEOUT_MS = 90_000
 
 /**
  * Returns the samples, an array for each name. `execArgv` goes to both workers, for example `--cpu-prof`.
  */
-export async function measure(system, workload, { quick, execArgv }) {
+export async function measure(system, workload, { quick, fileBytes, execArgv }) {
   const adapter = await loadAdapter(system)
   const keys = await adapter.prepare()
-  const start = role => new Worker(execArgv, { system, workload: workload.name, role, keys, quick })
+  const start = role => new Worker(execArgv, { system, workload: workload.name, role, keys, quick, fileBytes })
   const acceptor = start('acceptor')
   const workers = [acceptor]
   try {
@@ -55,10 +56,11 @@ class Worker {
         resolve()
       })
     })
+    const timeoutMs = TIMEOUT_MS * Math.max(1, (task.fileBytes ?? 0) / 2 ** 30)
     this.#timer = setTimeout(() => {
-      this.#failAll(new Error(`nothing after ${TIMEOUT_MS / 1000} s`))
+      this.#failAll(new Error(`nothing after ${timeoutMs / 1000} s`))
       this.#child.kill('SIGKILL')
-    }, TIMEOUT_MS)
+    }, timeoutMs)
   }
 
   run() {

@@ -4,6 +4,7 @@
  * the machine hits all of them.
  *
  *     node bench/run.js [--quick] [--rounds 5] [--only rtt,msgs] [--systems tcp,tls,earshot] [--json] [--profile DIR]
+ *                       [--file-bytes 10737418240]
  */
 
 import { execFileSync } from 'node:child_process'
@@ -23,10 +24,12 @@ const { values: args } = parseArgs({
     systems: { type: 'string', default: SYSTEMS.join(',') },
     json: { type: 'boolean', default: false },
     profile: { type: 'string' },
+    'file-bytes': { type: 'string' },
   },
 })
 const rounds = Number(args.rounds ?? (args.quick ? 2 : 5))
 const systems = args.systems.split(',')
+const fileBytes = args['file-bytes'] === undefined ? undefined : Number(args['file-bytes'])
 const workloads = chosen(args.only)
 const execArgv = args.profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${args.profile}`]
 
@@ -61,7 +64,7 @@ async function measureAll(workload, round) {
   for (const system of ordered) {
     progress(`round ${round + 1} of ${rounds}: ${workload.name}, ${system}`)
     try {
-      bySystem[system] = await measure(system, workload, { quick: args.quick, execArgv })
+      bySystem[system] = await measure(system, workload, { quick: args.quick, fileBytes, execArgv })
     } catch (error) {
       failures.push({ workload: workload.name, system, round: round + 1, message: error.message })
     }

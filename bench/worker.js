@@ -20,11 +20,11 @@ process.on('message', async message => {
 })
 process.on('disconnect', () => process.exit())
 
-async function run({ system, workload: name, role, keys, quick }) {
+async function run({ system, workload: name, role, keys, quick, fileBytes }) {
   const adapter = await loadAdapter(system)
   const workload = WORKLOADS.find(candidate => candidate.name === name)
   const open = (handlers, options) => adapter.open(handlers, { role, keys, ...options })
-  if (role === 'dialer') return await workload.dial({ open, remote, quick })
+  if (role === 'dialer') return await workload.dial({ open, remote, quick, fileBytes })
   methods = { ...methods, ...(await workload.accept({ open, quick })) }
 }
 

@@ -30,6 +30,7 @@ export const earshot = {
     if (handlers.onMessage) room.on('message', ({ data, from }) => handlers.onMessage(from, data))
     if (handlers.onPeer) room.on('peer', handlers.onPeer)
     if (handlers.onQuestion) room.answer(ECHO, handlers.onQuestion)
+    if (handlers.inbox) room.inbox(handlers.inbox)
     if (handlers.onBytes) room.accept(BULK, ({ readable }) => readAll(readable, handlers.onBytes))
     return {
       address: room.addresses[0],
@@ -40,6 +41,7 @@ export const earshot = {
         const writer = peer.open(BULK).writable.getWriter()
         return { write: bytes => writer.write(bytes) }
       },
+      sendFile: (peer, path) => peer.sendFile(path),
       hangUp: () => room.close(),
       close: () => room.close(),
       connections: () => room.peers.length,

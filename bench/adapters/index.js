@@ -5,10 +5,11 @@
  * - `open(handlers, { role, keys })`: an endpoint that listens on 127.0.0.1. Handlers, all optional:
  *   `onMessage(peer, bytes)`, `onQuestion(bytes)` returning the answer, `onBytes(bytes)` for what comes through streams.
  *   What finds peers by itself (`lookAround`) also
- *   calls `onPeer(peer)`.
+ *   calls `onPeer(peer)`; what has files of its own takes them into the folder `inbox`.
  *
  * An endpoint has `address`, `dial(address)` → peer, `send(peer, bytes)` → a promise when flow control says to wait,
- * `ask(peer, bytes)` → promise of the answer, `openStream(peer)` → `{ write(bytes) }` with such a promise, too, `hangUp(peer)`, `close()` and
+ * `ask(peer, bytes)` → promise of the answer, `openStream(peer)` → `{ write(bytes) }` with such a promise, too, where there are
+ * such `sendFile(peer, path)`, `hangUp(peer)`, `close()` and
  * `connections()`, how many there are now.
  */
 export const SYSTEMS = ['tcp', 'tls', 'earshot']

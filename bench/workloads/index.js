@@ -11,6 +11,7 @@ import { asks } from './asks.js'
 import { bulk } from './bulk.js'
 import { connect } from './connect.js'
 import { fanOut } from './fan-out.js'
+import { file } from './file.js'
 import { join } from './join.js'
 import { memoryOf } from './memory.js'
 import { messages } from './messages.js'
@@ -24,6 +25,7 @@ export const WORKLOADS = [
   messages({ name: 'msgs-awaited', label: 'the same, each send awaited', burst: 1 }),
   asks,
   bulk,
+  file,
   fanOut,
   connect,
   memoryOf('acceptor'),
