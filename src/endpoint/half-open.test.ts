@@ -23,6 +23,13 @@ function flood({ come }: ReturnType<typeof door>, hosts: number, each: number): 
   for (let i = 0; i < each; i++) for (let host = 0; host < hosts; host++) come(`10.0.${host}.1`, `${host}/${i}`)
 }
 
+test('callers on this machine are not counted by the second', () => {
+  const { come } = door()
+  for (let i = 0; i < 2_000; i++) expect(come('127.0.0.1')).toBeDefined()
+  for (let i = 0; i < MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS; i++) expect(come('192.168.1.9')).toBeDefined()
+  expect(come('192.168.1.9')).toBeUndefined()
+})
+
 test('one host beyond its share pushes out its own oldest', () => {
   const { come, displaced } = door()
   for (let i = 0; i < MAX_HALF_OPEN_PER_ADDRESS + 2; i++) come('10.0.0.1', `${i}`)

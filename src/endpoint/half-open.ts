@@ -2,7 +2,7 @@
  * The places of connections that have not said who they are. Where all are taken the newest gets the place of the
  * oldest: somebody honest needs a moment, and whoever holds places and says nothing has the oldest ones. One host can take
  * only some, and the host with the most gives way first, so that nobody is pushed out by another host's flood. And
- * each host may begin only so many a second: every handshake costs a key agreement.
+ * each other machine may begin only so many a second: every handshake costs a key agreement.
  */
 
 import {
@@ -11,6 +11,7 @@ import {
   MAX_HANDSHAKES_PER_SECOND,
   MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
 } from '../limits.ts'
+import { addressScope } from '../platform/address-scope.ts'
 import type { Clock } from '../platform/clock.ts'
 import { hostOf } from '../platform/ip-address.ts'
 
@@ -40,7 +41,8 @@ export class HalfOpen {
    */
   take(address: string, onDisplaced: () => void): (() => void) | undefined {
     const host = hostOf(address)
-    if (!this.#begin(host)) return undefined
+    // Who is on this machine can take its processor anyway; and a proxy there stands for many.
+    if (addressScope(address) !== 'loopback' && !this.#begin(host)) return undefined
     if ((this.#byHost.get(host)?.size ?? 0) >= MAX_HALF_OPEN_PER_ADDRESS) this.#displaceOldestOf(host)
     else if (this.#taken >= MAX_HALF_OPEN_CONNECTIONS) this.#displaceOldestOf(this.#hostWithMost(host))
     const place = { order: this.#order++, onDisplaced }
