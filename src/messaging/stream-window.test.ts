@@ -63,3 +63,14 @@ test('all windows together grow within their budget, which closed ones give back
   for (let i = 0; i < 10; i++) readWindow(late, 0, 1)
   expect(late.size).toBe(MAX_STREAM_WINDOW_BYTES)
 })
+
+test('takes nothing more of the budget once nothing more will be sent, however fast the rest is read', () => {
+  const budget = new WindowBudget()
+  const window = new StreamWindow(budget, 0)
+  for (let at = 0; at < 3; at++) readWindow(window, at)
+  window.received(window.size)
+  const waiting = window.size
+  window.close()
+  for (let read = 0; read < waiting; read += STREAM_WINDOW_BYTES) window.read(STREAM_WINDOW_BYTES, 3, 1)
+  expect(budget.take(MAX_STREAM_WINDOW_GROWTH_BYTES)).toBe(true)
+})

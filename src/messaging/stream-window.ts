@@ -38,6 +38,7 @@ export class StreamWindow {
   /** When the reading of the present window began, and how much of it has been read. */
   #startedAt: number
   #readBytes = 0
+  #isClosed = false
 
   constructor(budget: WindowBudget, now: number) {
     this.#budget = budget
@@ -60,7 +61,8 @@ export class StreamWindow {
   read(bytes: number, now: number, rttMs: number | undefined): void {
     this.#owed += bytes
     this.#readBytes += bytes
-    if (this.#readBytes < this.#size) return
+    // What is read behind the end needs no window: what it took of the budget would never be given back.
+    if (this.#readBytes < this.#size || this.#isClosed) return
     const fastMs = Math.max(FAST_ROUND_TRIPS * (rttMs ?? DEFAULT_ROUND_TRIP_MS), SHORTEST_FAST_MS)
     if (now - this.#startedAt <= fastMs) this.#grow()
     this.#startedAt = now
@@ -78,6 +80,7 @@ export class StreamWindow {
 
   /** Nothing will be sent any more. */
   close(): void {
+    this.#isClosed = true
     this.#budget.giveBack(this.#size - STREAM_WINDOW_BYTES)
     this.#size = STREAM_WINDOW_BYTES
   }
