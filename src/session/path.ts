@@ -20,6 +20,8 @@ export interface PathHandlers {
   received(): number
   /** The next record of the session. */
   onRecord(path: Path, plaintext: Uint8Array): void
+  /** The records of the session begin with this number here, which is not beyond what has arrived. */
+  onStart(number: number): void
   onAcknowledged(received: number): void
   onGoodbye(goodbye: Goodbye): void
   /** Something authentic arrived. */
@@ -60,7 +62,7 @@ export class Path implements RecordReceiver {
   readonly #keepalive: Keepalive
   readonly #pings = new Map<number, Ping>()
   #nextPing = 1
-  /** Only the newest question is answered while the path is full: a flood of pings must not fill memory. */
+  /** Of the questions in one record, or while the path is full, only the newest is answered: a flood must cost little. */
   #pongDue: number | undefined
   #arriving: number | undefined
   #isWritable = true
@@ -162,7 +164,7 @@ export class Path implements RecordReceiver {
     if (this.replaces) this.#replace(this.replaces)
     try {
       this.#handlers.onHeard(this)
-      if (isPathRecord(plaintext)) decodePathRecord(plaintext, this.#onFrame)
+      if (isPathRecord(plaintext)) this.#onPathRecord(plaintext)
       else this.#onSessionRecord(plaintext)
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error
@@ -172,7 +174,7 @@ export class Path implements RecordReceiver {
 
   onWritable(): void {
     this.#isWritable = true
-    if (this.#pongDue !== undefined) this.#pong(this.#pongDue)
+    this.#pong()
     this.#handlers.onPathWritable(this)
   }
 
@@ -206,6 +208,7 @@ export class Path implements RecordReceiver {
           throw protocolViolation(`a path starts at record ${frame.number}, of which ${this.#handlers.received()} came`)
         }
         this.#arriving = frame.number
+        this.#handlers.onStart(frame.number)
         return
       case 'acknowledgement':
         this.#handlers.onAcknowledged(frame.received)
@@ -214,16 +217,23 @@ export class Path implements RecordReceiver {
         this.#handlers.onGoodbye(frame.goodbye)
         return
       case 'ping':
-        this.#pong(frame.token)
+        this.#pongDue = frame.token
         return
       case 'pong':
         this.#onPong(frame.token)
     }
   }
 
-  #pong(token: number): void {
-    this.#pongDue = this.isWritable ? undefined : token
-    if (this.isWritable) this.#sendFrame({ kind: 'pong', token })
+  #onPathRecord(plaintext: Uint8Array): void {
+    decodePathRecord(plaintext, this.#onFrame)
+    this.#pong()
+  }
+
+  #pong(): void {
+    const token = this.#pongDue
+    if (token === undefined || !this.isWritable) return
+    this.#pongDue = undefined
+    this.#sendFrame({ kind: 'pong', token })
   }
 
   #sendPing(resolve: Ping['resolve'], reject: Ping['reject']): void {

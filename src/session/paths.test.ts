@@ -2,12 +2,24 @@
 
 import { describe, expect, test } from 'vitest'
 import { asPath, type End, RawPeer, RecordingSession, reconnect, type Stage, stage } from '../../test/session/stage.ts'
-import { encodeGoodbye, Payload } from './frame.ts'
+import { simulate } from '../testing/index.ts'
+import { encodeGoodbye, Frame, Payload } from './frame.ts'
 import { encodePathRecord } from './path-record.ts'
+import { Paths, type PathsHandlers } from './paths.ts'
 
 async function pair(options = {}): Promise<Stage & { ada2: RecordingSession; bob2: RecordingSession }> {
   const set = await stage(options)
   return Object.assign(set, { ada2: new RecordingSession(set.ada), bob2: new RecordingSession(set.bob) })
+}
+
+const NOBODY: PathsHandlers = {
+  onRecord() {},
+  onGoodbye() {},
+  onHeard() {},
+  onWritable() {},
+  onPathChosen() {},
+  onPathClosed() {},
+  onViolation() {},
 }
 
 /** One more connection under both sessions. */
@@ -95,6 +107,20 @@ describe('a session whose connection breaks', () => {
     expect(ada.session.unacknowledgedBytes).toBeLessThan(33_554_432)
     expect(ada.ends).toEqual([])
   })
+
+  test('keeps a bounded number of records, too: each costs more than its bytes', () => {
+    const paths = new Paths(simulate().host('ada').network.clock, NOBODY)
+    paths.add({
+      connection: { sendRecord: () => true } as never,
+      rank: 0,
+      isInitiator: true,
+      receivedByPeer: undefined,
+    })
+    let sent = 0
+    while (sent < 200_000 && paths.send(Uint8Array.of(0x0d, 0))) sent++
+    expect(sent).toBeGreaterThan(50_000)
+    expect(sent).toBeLessThan(200_000)
+  })
 })
 
 describe('two paths', () => {
@@ -128,6 +154,23 @@ describe('two paths', () => {
     await set.net.advance(6_000)
     expect(numbers(bob)).toEqual(upTo(10))
   })
+})
+
+test('what has arrived is acknowledged again where the path broke on which that was said', async () => {
+  const set = await pair()
+  const { ada2: ada, bob2: bob } = set
+  const ends = await reconnect(set)
+  ada.session.join(asPath(ends.ada, -1), 0)
+  bob.session.join({ ...asPath(ends.bob, -1), decides: false }, 0)
+  await set.net.advance(3_000)
+  ends.ada.tcp.pause()
+  for (let i = 0; i < 3; i++) ada.session.send(...message(i, 60_000))
+  await set.net.advance(100)
+  expect(numbers(bob)).toEqual(upTo(3))
+  expect(ada.session.unacknowledgedBytes).toBeGreaterThan(180_000)
+  ends.ada.tcp.destroy()
+  await set.net.advance(5_000)
+  expect(ada.session.unacknowledgedBytes).toBe(0)
 })
 
 describe('a peer that breaks the rules of paths', () => {
@@ -169,6 +212,19 @@ describe('a peer that breaks the rules of paths', () => {
     raw.send([0x0d, 0])
     await set.net.advance(2_000)
     expect(target.ends).toMatchObject([{ code: 'protocol-violation' }])
+  })
+
+  test('and asks for thousands of signs of life in one record gets one answer, to the newest', async () => {
+    const { set, target, raw } = await besieged()
+    const ping = Uint8Array.of(4, 7)
+    const record = new Uint8Array(60_001)
+    for (let i = 1; i < record.length; i += 2) record.set(ping, i)
+    record[record.length - 1] = 9
+    raw.send(record)
+    await set.net.advance(100)
+    const pongs = raw.of('number').filter(({ type }) => type === Frame.pong)
+    expect(pongs.map(({ value }) => value)).toEqual([9])
+    expect(target.ends).toEqual([])
   })
 
   test('and starts again and again is heard once', async () => {

@@ -143,6 +143,11 @@ export class Paths implements PathHandlers {
     if (isDue) this.#acknowledge(path)
   }
 
+  onStart(number: number): void {
+    // What it begins with, it thinks we may not have: it is to hear again how far we are.
+    this.#acknowledged = Math.min(this.#acknowledged, number)
+  }
+
   onAcknowledged(received: number): void {
     this.#log.acknowledge(received)
     this.#resume()
@@ -193,7 +198,7 @@ export class Paths implements PathHandlers {
 
   #takesMore(): boolean {
     const path = this.#chosen
-    return path?.isWritable === true && this.#log.bytes < MAX_UNACKNOWLEDGED_BYTES
+    return path?.isWritable === true && this.#log.memory < MAX_UNACKNOWLEDGED_BYTES
   }
 
   #resume(): void {

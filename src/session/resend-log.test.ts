@@ -54,3 +54,12 @@ test('thousands of small records are let go of in time that does not grow with t
   expect(log.next).toBe(200_000)
   expect(log.bytes).toBe(1)
 })
+
+test('short records count with what they cost beside their bytes', () => {
+  const log = new ResendLog()
+  for (let i = 0; i < 1_000; i++) log.append(Uint8Array.of(1))
+  expect(log.bytes).toBe(1_000)
+  expect(log.memory).toBeGreaterThan(100_000)
+  log.acknowledge(1_000)
+  expect([log.bytes, log.memory]).toEqual([0, 0])
+})

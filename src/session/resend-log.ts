@@ -16,6 +16,8 @@ import { giveBackRecordBuffer, takeRecordBuffer } from './record-buffers.ts'
 
 /** What is shorter than this is copied. */
 const LONG_RECORD_BYTES: number = MAX_RECORD_PLAINTEXT_BYTES / 2
+/** What a kept record costs beside its bytes: its object, and its place in the array. */
+const KEPT_RECORD_BYTES = 256
 /** Acknowledged records are let go of one by one, their places in the array not. */
 const COMPACT_AT = 1_024
 
@@ -49,6 +51,11 @@ export class ResendLog {
 
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** What is kept in memory: a million short records have few bytes, and cost more than a thousand long ones. */
+  get memory(): number {
+    return this.#bytes + (this.next - this.#first) * KEPT_RECORD_BYTES
   }
 
   /**
