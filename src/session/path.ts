@@ -9,7 +9,8 @@
 import { EarshotError, protocolViolation } from '../errors.ts'
 import type { Clock } from '../platform/clock.ts'
 import { CONNECTION_RESET } from '../platform/network.ts'
-import type { Goodbye } from './frame.ts'
+import { ByteReader } from '../wire/byte-reader.ts'
+import { decodeGoodbye, Frame, type Goodbye } from './frame.ts'
 import { Keepalive, type Liveness } from './keepalive.ts'
 import { decodePathRecord, encodePathRecord, isPathRecord, type PathFrame } from './path-record.ts'
 import type { RecordReceiver, SecureConnection } from './secure-connection.ts'
@@ -66,6 +67,8 @@ export class Path implements RecordReceiver {
   #pongDue: number | undefined
   #arriving: number | undefined
   #isWritable = true
+  /** A record has come. */
+  #hasBegun = false
   #isOver = false
   #wasClosedByPeer = false
   #rttMs: number | undefined
@@ -161,10 +164,13 @@ export class Path implements RecordReceiver {
     if (this.#isOver) return
     this.#keepalive.heard(this.#clock.now())
     this.#liveness = 'here'
+    const isFirst = !this.#hasBegun
+    this.#hasBegun = true
     if (this.replaces) this.#replace(this.replaces)
     try {
       this.#handlers.onHeard(this)
       if (isPathRecord(plaintext)) this.#onPathRecord(plaintext)
+      else if (isFirst && plaintext[0] === Frame.goodbye) this.#onRefused(plaintext)
       else this.#onSessionRecord(plaintext)
     } catch (error) {
       if (!(error instanceof EarshotError)) throw error
@@ -192,6 +198,14 @@ export class Path implements RecordReceiver {
   #replace(paths: readonly Path[]): void {
     this.replaces = undefined
     for (const path of paths) path.end()
+  }
+
+  /** For the other side the greeting was not over yet, and it has taken its admit back. */
+  #onRefused(plaintext: Uint8Array): void {
+    const goodbye = decodeGoodbye(new ByteReader(plaintext, 1))
+    // There are other paths, then.
+    if (goodbye.code === 'duplicate') this.connection.end()
+    else this.#handlers.onGoodbye(goodbye)
   }
 
   #onSessionRecord(plaintext: Uint8Array): void {

@@ -173,6 +173,31 @@ test('what has arrived is acknowledged again where the path broke on which that 
   expect(ada.session.unacknowledgedBytes).toBe(0)
 })
 
+describe('a peer that takes back its admit', () => {
+  test('has ended the session, and says why as in the greeting', async () => {
+    const set = await stage()
+    const [target, raw] = [new RecordingSession(set.ada), new RawPeer(set.bob)]
+    raw.send(encodeGoodbye({ code: 'refused', reason: 'locked', retryAfterMs: 5_000 }))
+    await set.net.advance(100)
+    expect(target.ends).toMatchObject([{ code: 'refused', reason: 'locked', retryAfterMs: 5_000, byPeer: true }])
+  })
+
+  test('because there are paths enough has ended that path alone', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    const ends = await reconnect(set)
+    const raw = new RawPeer(ends.bob)
+    ada.session.join(asPath(ends.ada, -1), 0)
+    raw.send(encodeGoodbye({ code: 'duplicate', reason: '', retryAfterMs: 0 }))
+    await set.net.advance(2_000)
+    for (let i = 0; i < 10; i++) ada.session.send(...message(i))
+    await set.net.advance(100)
+    expect(ada.session.paths).toHaveLength(1)
+    expect(numbers(bob)).toEqual(upTo(10))
+    expect([ada.ends, bob.ends]).toEqual([[], []])
+  })
+})
+
 describe('a peer that breaks the rules of paths', () => {
   async function besieged() {
     const set = await stage()
@@ -185,13 +210,20 @@ describe('a peer that breaks the rules of paths', () => {
     ['sends an empty path record', Uint8Array.of(0)],
     ['sends an unknown path frame', Uint8Array.of(0, 9)],
     ['says goodbye for a reason that there is none', Uint8Array.of(0, 3, 99, 0, 0)],
-    ['says goodbye as if the session had not begun', encodeGoodbye({ code: 'closed', reason: '', retryAfterMs: 0 })],
   ])('and %s ends its session', async (_, record) => {
     const { set, target, raw } = await besieged()
     raw.send(record)
     await set.net.advance(2_000)
     expect(target.ends).toMatchObject([{ code: 'protocol-violation', byPeer: false }])
     expect(raw.of('goodbye')).toHaveLength(1)
+  })
+
+  test('and says goodbye as if the session had not begun, after it has, ends its session', async () => {
+    const { set, target, raw } = await besieged()
+    raw.send([0x0d, 0])
+    raw.send(encodeGoodbye({ code: 'closed', reason: '', retryAfterMs: 0 }))
+    await set.net.advance(2_000)
+    expect(target.ends).toMatchObject([{ code: 'protocol-violation', byPeer: false }])
   })
 
   test('and acknowledges in its hello what was never sent ends its session', async () => {
