@@ -35,6 +35,8 @@ export interface KnownSession {
   readonly instance: Uint8Array
   readonly since: number
   readonly offer: SessionOffer
+  /** It has as many connections as it may have. */
+  readonly isFull: boolean
   /** Whether one more connection with the peer is of use. */
   takesPath(connection: SecureConnection): boolean
 }
@@ -237,7 +239,8 @@ export class Reception {
             return
           }
           const joins = isSameSession(offer, remote.session)
-          if (joins && !isSameSession(offer, this.#room.sessionWith(connection.remoteId)?.offer)) {
+          // The session may have ended since the hellos, or have been given other paths.
+          if (joins && (!this.#joinsSession(connection.remoteId, remote) || this.#isFull(connection.remoteId))) {
             reject(dismiss(connection, DUPLICATE))
             return
           }
@@ -278,6 +281,10 @@ export class Reception {
     const session = this.#room.sessionWith(id)
     if (!remote || !session || !sameBytes(session.instance, remote.instance)) return false
     return isSameSession(session.offer, remote.session)
+  }
+
+  #isFull(id: string): boolean {
+    return this.#room.sessionWith(id)?.isFull === true
   }
 
   #settle(connection: SecureConnection, remote: Hello | undefined, refusal: Verdict, joins: boolean): Verdict {

@@ -629,7 +629,8 @@ function knownSession(peer: Peer | undefined): KnownSession | undefined {
   if (!peer) return undefined
   const { instance, since, messenger } = peer
   const { session } = messenger
-  return { instance, since, offer: session.offer, takesPath: connection => session.takesPath(connection) }
+  const { offer, isFull } = session
+  return { instance, since, offer, isFull, takesPath: connection => session.takesPath(connection) }
 }
 
 /** Puts `fn` under its name, until the returned function is called. */

@@ -179,13 +179,18 @@ export class Session implements PathsHandlers {
     return this.#paths.unacknowledgedBytes
   }
 
+  /** It has as many paths as it may have. */
+  get isFull(): boolean {
+    return this.#paths.all.length >= MAX_PATHS
+  }
+
   /**
    * Whether one more connection between these addresses is of use: not where another one between the same lives, nor
    * where there are as many as there may be.
    */
   takesPath({ local, remote }: SecureConnection): boolean {
     const { all } = this.#paths
-    if (all.length >= MAX_PATHS) return false
+    if (this.isFull) return false
     const now = this.#clock.now()
     return !all.some(path => path.silenceMs(now) < FRESH_MS && hasSameEnds(path.connection, { local, remote }))
   }

@@ -6,7 +6,7 @@ import type { Platform } from '../../src/platform/platform.ts'
 import { Frame } from '../../src/session/frame.ts'
 import { InitiatorHandshake } from '../../src/session/handshake.ts'
 import { HandshakeParty } from '../../src/session/handshake-party.ts'
-import { encodeHello, type Hello } from '../../src/session/hello.ts'
+import { encodeHello, type Hello, SESSION_ID_BYTES } from '../../src/session/hello.ts'
 import { SecureConnection } from '../../src/session/secure-connection.ts'
 
 const SILENT = { onRecord() {}, onWritable() {}, onClosed() {} }
@@ -69,6 +69,11 @@ export class Intruder {
     const intruder = await Intruder.knock(platform, to, options)
     intruder.admit()
     return intruder
+  }
+
+  /** The name of the session that this connection begins. */
+  get sessionId(): Uint8Array {
+    return this.#connection.handshakeHash.subarray(0, SESSION_ID_BYTES)
   }
 
   /** True once the other side has cut it off. */
