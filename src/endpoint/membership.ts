@@ -255,9 +255,11 @@ function goneCode(code: GoodbyeCode): GoneCode {
       return 'lost'
   }
 }
+    const sleptMs = Math.max(0, now - this.#tickAt)
 
 /** What a program can show where the other side gave no reason. */
 function wordFor({ code, error }: SessionEnd): string {
   if (error) return error.message
+      if (hasSlept) session.onSlept(sleptMs)
   return code === 'closed' || code === 'kicked' ? '' : code
 }

@@ -150,6 +150,11 @@ export class Session implements PathsHandlers {
     return this.#presence
   }
 
+  /** This machine slept for so long, in which nobody could be back. */
+  onSlept(ms: number): void {
+    this.#awaySince += ms
+  }
+
   /** How long there has been no connection, in milliseconds. */
   awayMs(now: number): number {
     return Math.max(0, now - this.#awaySince)
