@@ -258,6 +258,8 @@ export const MAX_UNDECIDED_CONNECTIONS = 128
 export const MAX_UNDECIDED_PER_ADDRESS = 64
 /** Callers of whom a room remembers what `admit` said, the oldest forgotten first. */
 export const MAX_REMEMBERED_VERDICTS = 1_024
+/** Sessions of kicked peers, which may not have heard of it, that a room remembers, the oldest forgotten first. */
+export const MAX_PARTED_SESSIONS = 1_024
 /** Messages that wait for the first listener; beyond it the oldest is dropped with a warning. */
 export const MAX_BACKLOG_MESSAGES = 1_000
 /** Their bytes. */

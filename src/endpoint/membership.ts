@@ -9,12 +9,13 @@ import type { AcceptFunction } from '../messaging/streams.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { SocketAddress } from '../platform/network.ts'
 import type { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
-import type { GoodbyeCode } from '../session/frame.ts'
-import type { Hello } from '../session/hello.ts'
+import type { Goodbye, GoodbyeCode } from '../session/frame.ts'
+import type { Hello, SessionOffer } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
 import { Session, type SessionConnection, type SessionEnd } from '../session/session.ts'
 import { parseJson } from './json.ts'
 import type { GoneCode, PeerState } from './options.ts'
+import { PartedSessions } from './parted-sessions.ts'
 import { Peer, type PeerRoom } from './peer.ts'
 import { PeerUdp } from './peer-udp.ts'
 import type { GreetedConnection } from './reception.ts'
@@ -69,6 +70,7 @@ export class Membership {
   readonly #peers = new Map<string, Peer>()
   /** Sessions that are being closed. */
   readonly #partings = new Set<Promise<void>>()
+  readonly #parted: PartedSessions
   #ticker: Timer | undefined
   #tickAt = Number.POSITIVE_INFINITY
   /** How far the wall clock was ahead of the other one when the ticker was set. */
@@ -81,6 +83,7 @@ export class Membership {
     this.#sockets = sockets
     this.#options = options
     this.#events = events
+    this.#parted = new PartedSessions(clock)
   }
 
   get size(): number {
@@ -122,10 +125,28 @@ export class Membership {
 
   /** Parts with one peer: it is gone at once for this side, and what is queued for it still leaves. */
   part(peer: Peer, code: 'kicked', reason: string, retryAfterMs: number): Promise<void> {
-    const parting = peer.messenger.session.close(code, reason, retryAfterMs)
+    const { session } = peer.messenger
+    this.#parted.add(peer.id, session.offer, { code, reason, retryAfterMs })
+    const parting = session.close(code, reason, retryAfterMs)
     this.#onClosed(peer, { code, reason, byPeer: false, retryAfterMs: 0, error: undefined })
     this.#partings.add(parting)
     return parting.finally(() => this.#partings.delete(parting))
+  }
+
+  /** This side has parted with the peer, which may not know. */
+  hasParted(id: string): boolean {
+    return this.#parted.concerns(id)
+  }
+
+  /** What a peer that offers this session has missed: that this side has parted with it. */
+  goodbyeFor(id: string, offer: SessionOffer | undefined): Goodbye | undefined {
+    return this.#parted.goodbyeFor(id, offer)
+  }
+
+  /** A peer does not go on with the session that was offered to it. Whether it has ended there, the reason tells. */
+  onSessionRefused(id: string, goodbye: Goodbye): void {
+    const peer = this.#peers.get(id)
+    if (peer && hasNoSession(goodbye, peer.state)) peer.messenger.session.onGoodbye(goodbye)
   }
 
   /** Parts with everybody. */
@@ -145,6 +166,7 @@ export class Membership {
     const { remoteId } = greeted.connection
     const before = this.#peers.get(remoteId)
     if (before) this.#replace(before, remote)
+    this.#parted.forget(remoteId)
     const parsed = { info: parseJson(remote.info), hello: parseJson(remote.hello) }
     const peer = new Peer(remoteId, remote, parsed, this.#room)
     const first = this.#sessionConnection(greeted)
@@ -233,15 +255,22 @@ export class Membership {
   #tick(): void {
     const now = this.#clock.now()
     const hasSlept = this.#hasSlept(now)
+    const sleptMs = Math.max(0, now - this.#tickAt)
     this.#tickAt = Number.POSITIVE_INFINITY
     if (hasSlept) this.#events.onWake()
     for (const peer of [...this.#peers.values()]) {
       const { session } = peer.messenger
+      if (hasSlept) session.onSlept(sleptMs)
       session.tick(now)
       if (session.awayMs(now) >= this.#options.awayTimeoutMs) this.giveUp(peer, 'the peer was away for too long')
     }
     if (this.#peers.size > 0) this.#tickIn(TICK_MS)
   }
+}
+
+/** True where the peer has no session with us: it admits whoever it has one with, unless it is busy. */
+function hasNoSession({ code, reason }: Goodbye, state: PeerState): boolean {
+  return code === 'kicked' || (code === 'refused' && reason !== 'busy' && state !== 'here')
 }
 
 function goneCode(code: GoodbyeCode): GoneCode {
@@ -255,11 +284,9 @@ function goneCode(code: GoodbyeCode): GoneCode {
       return 'lost'
   }
 }
-    const sleptMs = Math.max(0, now - this.#tickAt)
 
 /** What a program can show where the other side gave no reason. */
 function wordFor({ code, error }: SessionEnd): string {
   if (error) return error.message
-      if (hasSlept) session.onSlept(sleptMs)
   return code === 'closed' || code === 'kicked' ? '' : code
 }

@@ -57,6 +57,12 @@ export interface ReceptionRoom {
   sessionWith(id: string): KnownSession | undefined
   /** A peer is in. Must take over the connection at once. */
   onGreeted(greeted: GreetedConnection): void
+  /** This side has ended a session with the peer, which may not know. */
+  hasParted(id: string): boolean
+  /** What to say to a peer that offers this session, where that was ended; otherwise undefined. */
+  goodbyeFor(id: string, offer: SessionOffer | undefined): Goodbye | undefined
+  /** A peer does not go on with the session that was offered to it, and says why. */
+  onSessionRefused(id: string, goodbye: Goodbye): void
 }
 
 export interface Expectations {
@@ -218,7 +224,8 @@ export class Reception {
         isEager:
           role === 'initiator' &&
           (isWanted || this.#admission.isOpen) &&
-          this.#room.sessionWith(connection.remoteId) === undefined,
+          this.#room.sessionWith(connection.remoteId) === undefined &&
+          !this.#room.hasParted(connection.remoteId),
         hello: () => {
           offer = this.#room.sessionWith(connection.remoteId)?.offer
           return this.#room.hello(offer)
@@ -248,7 +255,13 @@ export class Reception {
           this.#room.onGreeted({ connection, remote, isInitiator: role === 'initiator', joins })
           resolve()
         },
-        onFailed: reject,
+        onFailed: (error, goodbye) => {
+          const session = this.#room.sessionWith(connection.remoteId)
+          if (goodbye && isSameSession(offer, session?.offer)) {
+            this.#room.onSessionRefused(connection.remoteId, goodbye)
+          }
+          reject(error)
+        },
       })
     }).finally(() => leaveUndecided?.())
   }
@@ -260,6 +273,8 @@ export class Reception {
 
   #judge(connection: SecureConnection, remote: Hello | undefined): Verdict | Promise<Verdict> {
     const id = connection.remoteId
+    const goodbye = this.#room.goodbyeFor(id, remote?.session)
+    if (goodbye) return goodbye
     const joins = this.#joinsSession(id, remote)
     const isWanted = joins || [...this.#wanted.values()].includes(id)
     const details =

@@ -189,6 +189,9 @@ export class Room implements AsyncDisposable {
       hello: session => this.#hello(session),
       sessionWith: id => knownSession(this.#membership.get(id)),
       onGreeted: greeted => this.#membership.greeted(greeted),
+      hasParted: id => this.#membership.hasParted(id),
+      goodbyeFor: (id, offer) => this.#membership.goodbyeFor(id, offer),
+      onSessionRefused: (id, goodbye) => this.#membership.onSessionRefused(id, goodbye),
     })
     this.#connector = new Connector(clock, network, this.#reception, this.#deadlines, {
       peer: id => this.#membership.get(id),

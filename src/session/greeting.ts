@@ -32,8 +32,8 @@ export interface GreetingOptions {
   onHello(remote: Hello): void
   /** Both have admitted. To give the connection its next receiver at once: its first records may be here already. */
   onGreeted(remote: Hello): void
-  /** There will be no session: `refused` with its reason, or what ended the connection. */
-  onFailed(error: unknown): void
+  /** There will be no session: `refused` with its reason, or what ended the connection. `goodbye` is the other side's. */
+  onFailed(error: unknown, goodbye?: Goodbye): void
 }
 
 /** Greets the peer over a connection whose handshake is done. */
@@ -137,7 +137,7 @@ class Greeting implements RecordReceiver {
 
   #onGoodbye(goodbye: Goodbye): void {
     this.#connection.end()
-    this.#reject(refused('the peer refused us', goodbye))
+    this.#reject(refused('the peer refused us', goodbye), goodbye)
   }
 
   /** Our own `admit` function threw: the peer is refused, and the error belongs to the application. */
@@ -156,10 +156,10 @@ class Greeting implements RecordReceiver {
     this.#connection.sendRecord(record.finish())
   }
 
-  #reject(error: unknown): void {
+  #reject(error: unknown, goodbye?: Goodbye): void {
     if (this.#isSettled) return
     this.#isSettled = true
-    this.#options.onFailed(error)
+    this.#options.onFailed(error, goodbye)
   }
 }
 

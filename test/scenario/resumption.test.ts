@@ -5,7 +5,7 @@ import { Identity, type Room } from '../../src/index.ts'
 import { MAX_PATHS } from '../../src/limits.ts'
 import type { SocketAddress } from '../../src/platform/network.ts'
 import { Intruder } from './intruder.ts'
-import { onStage, type Stage } from './stage.ts'
+import { failureOf, heardBy, logOf, onStage, peerOf, type Stage } from './stage.ts'
 
 const PORT = 4112
 const ADA: SocketAddress = { address: '192.168.1.2', port: PORT }
@@ -50,3 +50,137 @@ describe('a peer that takes up its own session', () => {
     }),
   )
 })
+
+/** Two rooms, of which the one has the larger id or the smaller. */
+async function adaAndBob(
+  stage: Stage,
+  adaIsLarger: boolean,
+  options: { readonly ofAda?: object; readonly ofBob?: object } = {},
+): Promise<{ ada: Room; bob: Room }> {
+  let identities = [Identity.generate(), Identity.generate()] as const
+  if (identities[0].id > identities[1].id !== adaIsLarger) identities = [identities[1], identities[0]]
+  const ada = await stage.join('ada', { identity: identities[0], ...options.ofAda })
+  const bob = await stage.join('bob', { identity: identities[1], ...options.ofBob })
+  await stage.met([ada, bob])
+  return { ada, bob }
+}
+
+const parting = (log: readonly string[]) => log.filter(line => /^gone|^peer/.test(line))
+
+describe.each([true, false])('a peer that is away, with the kicking side the larger: %s,', adaIsLarger => {
+  test.each([0, 120_000])('and kicked meanwhile, banned for %i ms, hears of it when it is back', banMs =>
+    onStage(async stage => {
+      const { ada, bob } = await adaAndBob(stage, adaIsLarger)
+      const logs = [logOf(ada), logOf(bob)] as const
+      stage.net.lan('home').isolate('bob')
+      await stage.until(() => peerOf(ada, bob).state === 'away')
+      await peerOf(ada, bob).kick('out', { banMs })
+      stage.net.lan('home').heal()
+      await stage.advance(20_000)
+      expect(parting(logs[1])).toEqual(['peer ada', 'gone ada kicked: out'])
+      expect(parting(logs[0])).toEqual(['peer bob', 'gone bob kicked: out'])
+      await stage.advance(60_000)
+      expect(bob.peers.length).toBe(banMs === 0 ? 1 : 0)
+    }),
+  )
+
+  test('and was kicked before anybody noticed that the link is dead, hears of it, too', () =>
+    onStage(async stage => {
+      const { ada, bob } = await adaAndBob(stage, adaIsLarger)
+      const log = logOf(bob)
+      stage.net.lan('home').isolate('bob')
+      await stage.advance(500)
+      await peerOf(ada, bob).kick('out')
+      await stage.until(() => peerOf(bob, ada).state === 'away')
+      stage.net.lan('home').heal()
+      await stage.advance(10_000)
+      expect(parting(log)).toEqual(['peer ada', 'gone ada kicked: out'])
+    }))
+
+  test('and is refused by a room that has given it up is gone at once', () =>
+    onStage(async stage => {
+      const { ada, bob } = await adaAndBob(stage, adaIsLarger, { ofAda: { awayTimeoutMs: 5_000 } })
+      const log = logOf(bob)
+      stage.net.lan('home').isolate('bob')
+      await stage.until(() => ada.peers.length === 0, 40_000)
+      ada.lock()
+      const receipt = failureOf(peerOf(bob, ada).send('kept', { receipt: true }))
+      stage.net.lan('home').heal()
+      await stage.advance(8_000)
+      expect(parting(log)).toEqual(['peer ada', 'gone ada lost: locked'])
+      expect(await receipt).toMatchObject({ code: 'closed', reason: 'locked' })
+    }))
+
+  test('and given up on one side only begins anew, and what waited for it is rejected', () =>
+    onStage(async stage => {
+      const { ada, bob } = await adaAndBob(stage, adaIsLarger, { ofAda: { awayTimeoutMs: 0 } })
+      const [logOfAda, logOfBob, heard] = [logOf(ada), logOf(bob), heardBy(ada)]
+      stage.net.lan('home').isolate('bob')
+      await stage.until(() => ada.peers.length === 0, 40_000)
+      const peer = peerOf(bob, ada)
+      const stream = peer.open('pipe')
+      const writer = stream.writable.getWriter()
+      const failures = Promise.all([
+        failureOf(peer.send('kept', { receipt: true })),
+        failureOf(peer.ask('question', 1, { timeoutMs: 100_000 })),
+        failureOf(writer.write(new Uint8Array(1_000_000))),
+        failureOf(stream.readable.getReader().read()),
+      ])
+      stage.net.lan('home').heal()
+      await stage.advance(10_000)
+      expect((await failures).map(({ code }) => code)).toEqual(['lost', 'lost', 'lost', 'lost'])
+      expect(parting(logOfBob)).toEqual(['peer ada', 'gone ada lost: the peer had lost the session', 'peer ada'])
+      expect(parting(logOfAda)).toEqual(['peer bob', 'gone bob lost: the peer was away for too long', 'peer bob'])
+      expect(heard).toEqual([])
+    }))
+
+  test('does not hold up the closing of the room', () =>
+    onStage(async stage => {
+      const { ada, bob } = await adaAndBob(stage, adaIsLarger)
+      stage.net.lan('home').isolate('bob')
+      await stage.until(() => peerOf(ada, bob).state === 'away')
+      void peerOf(ada, bob)
+        .send('x'.repeat(1_000_000))
+        .catch(() => {})
+      const startedAt = stage.net.now
+      await ada.close()
+      expect(stage.net.now - startedAt).toBeLessThan(1_100)
+      stage.net.lan('home').heal()
+    }))
+
+  test('while both machines sleep for an hour is here again when they wake', () =>
+    onStage(async stage => {
+      const { ada, bob } = await adaAndBob(stage, adaIsLarger)
+      const [logOfAda, logOfBob, heard] = [logOf(ada), logOf(bob), heardBy(bob)]
+      stage.net.lan('home').isolate('bob')
+      await stage.until(() => peerOf(ada, bob).state === 'away' && peerOf(bob, ada).state === 'away')
+      const receipt = peerOf(ada, bob).send('kept', { receipt: true })
+      for (const name of ['ada', 'bob']) stage.host(name).sleep()
+      await stage.advance(3_600_000 - 100_000)
+      stage.net.lan('home').heal()
+      for (const name of ['ada', 'bob']) stage.host(name).wake()
+      await stage.advance(10_000)
+      expect([parting(logOfAda), parting(logOfBob)]).toEqual([['peer bob'], ['peer ada']])
+      await receipt
+      expect(heard).toEqual(['kept'])
+    }))
+})
+
+test('a link that goes up and down five times a second for a minute costs no message, and no more than it should', () =>
+  onStage(async stage => {
+    const { ada, bob } = await adaAndBob(stage, true)
+    const [logOfAda, heard] = [logOf(ada), heardBy(bob)]
+    let [count, most] = [0, 0]
+    for (let round = 0; round < 150; round++) {
+      for (const name of ['down', 'up'] as const) {
+        stage.host('ada').interface('eth0')[name]()
+        void peerOf(ada, bob).send(count++)
+        await stage.advance(200)
+        most = Math.max(most, stage.host('ada').open().length)
+      }
+    }
+    await stage.until(() => heard.length === count)
+    expect(heard).toEqual(Array.from({ length: count }, (_, i) => i))
+    expect(parting(logOfAda)).toEqual(['peer bob'])
+    expect(most).toBeLessThan(60)
+  }))
