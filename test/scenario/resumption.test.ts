@@ -184,3 +184,72 @@ test('a link that goes up and down five times a second for a minute costs no mes
     expect(parting(logOfAda)).toEqual(['peer bob'])
     expect(most).toBeLessThan(60)
   }))
+
+test('whatever is under way when links break, again and again, comes once and whole', () =>
+  onStage(async stage => {
+    const { ada, bob } = await adaAndBob(stage, false)
+    const peer = peerOf(ada, bob)
+    bob.accept('mirror', ({ readable, writable }) => readable.pipeTo(writable))
+    bob.accept('cancelled', async ({ readable, writable }) => {
+      const reader = readable.getReader()
+      await reader.read()
+      await Promise.all([reader.cancel('enough'), writable.close()])
+    })
+    bob.answer('double', n => (n as number) * 2)
+    bob.answer('count', async function* (n) {
+      for (let i = 0; i < (n as number); i++) yield { i, text: 'x'.repeat(i * 50) }
+    })
+    const heard = heardBy(bob)
+    let [isOver, value] = [false, 0]
+    const done: Promise<unknown>[] = []
+    const mirrored = async (length: number) => {
+      const { readable, writable } = peer.open('mirror', { header: { length } })
+      const bytes = Uint8Array.from({ length }, (_, i) => (i * 31 + (i >> 8)) & 0xff)
+      const writer = writable.getWriter()
+      void writer.write(bytes).then(() => writer.close())
+      const chunks: Uint8Array[] = []
+      for await (const chunk of readable) chunks.push(chunk)
+      expect(Buffer.concat(chunks).equals(bytes)).toBe(true)
+    }
+    const cancelled = async () => {
+      const { readable, writable } = peer.open('cancelled')
+      const writer = writable.getWriter()
+      const failure = failureOf(
+        (async () => {
+          for (;;) await writer.write(new Uint8Array(50_000))
+        })(),
+      )
+      expect(await readable.getReader().read()).toMatchObject({ done: true })
+      expect(await failure).toMatchObject({ code: 'reset', reason: 'enough' })
+    }
+    const counted = async (n: number) => {
+      let next = 0
+      for await (const item of peer.askStream('count', n, { timeoutMs: 600_000 })) {
+        expect((item as { i: number }).i).toBe(next++)
+      }
+      expect(next).toBe(n)
+    }
+    done.push(mirrored(3_000_000))
+    for (let round = 0; round < 40; round++) {
+      const link = stage.host(round % 2 === 0 ? 'ada' : 'bob').interface('eth0')
+      for (let i = 0; i < 5; i++) {
+        const n = value++
+        done.push(peer.send(n, { receipt: true }), mirrored(n * 300), cancelled(), counted(n % 60))
+        done.push(peer.ask('double', n, { timeoutMs: 600_000 }).then(answer => expect(answer).toBe(n * 2)))
+        await stage.advance(0.3 + ((round * 7) % 11))
+      }
+      link.down()
+      await stage.advance(round % 3 === 0 ? 100 : 14_000)
+      link.up()
+      await stage.until(() => peer.state === 'here')
+    }
+    void Promise.all(done).then(() => {
+      isOver = true
+    })
+    await stage.until(() => isOver, 60_000)
+    await Promise.all(done)
+    expect(heard).toEqual(Array.from({ length: value }, (_, i) => i))
+    expect(peerOf(ada, bob)).toBe(peer)
+    await stage.advance(2_000)
+    expect(peer.stats()).toMatchObject({ queuedBytes: 0, unacknowledgedBytes: 0 })
+  }))
