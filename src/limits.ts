@@ -74,6 +74,8 @@ export const MAX_PATHS = 4
 export const AWAY_TIMEOUT_MS = 60_000
 /** The longest that an application can ask for: a session of yesterday is no use to anybody. */
 export const MAX_AWAY_TIMEOUT_MS = 86_400_000
+/** Peers of one address that are away at a time; beyond it the first is given up. Identities cost nothing, places do. */
+export const MAX_AWAY_PER_ADDRESS = 128
 /** Records kept for a peer that has not acknowledged them, in bytes, with 256 added for each; then nothing more is sent to it. */
 export const MAX_UNACKNOWLEDGED_BYTES = 33_554_432
 /** Records that arrived are acknowledged after so many, so that the sender need not keep them… */

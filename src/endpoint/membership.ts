@@ -1,12 +1,14 @@
 /** The connected peers of a room: who comes, who goes and why, and who has fallen silent. */
 
 import { EarshotError } from '../errors.ts'
+import { MAX_AWAY_PER_ADDRESS } from '../limits.ts'
 import { AnsweringBudget } from '../messaging/answering-budget.ts'
 import type { Deadlines } from '../messaging/deadlines.ts'
 import { Messenger, type MessengerHandlers } from '../messaging/messenger.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { AcceptFunction } from '../messaging/streams.ts'
 import type { Clock, Timer } from '../platform/clock.ts'
+import { hostOf } from '../platform/ip-address.ts'
 import type { SocketAddress } from '../platform/network.ts'
 import type { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import type { Goodbye, GoodbyeCode } from '../session/frame.ts'
@@ -71,6 +73,8 @@ export class Membership {
   /** Sessions that are being closed. */
   readonly #partings = new Set<Promise<void>>()
   readonly #parted: PartedSessions
+  /** Peers that are away, those for longest first. */
+  readonly #awayByHost = new Map<string, Set<Peer>>()
   #ticker: Timer | undefined
   #tickAt = Number.POSITIVE_INFINITY
   /** How far the wall clock was ahead of the other one when the ticker was set. */
@@ -236,6 +240,22 @@ export class Membership {
     if (was === state || was === 'gone') return
     peer.setState(state)
     this.#events.onState(peer, state, was)
+    if (was === 'away') this.#isBack(peer)
+    if (state === 'away') this.#isAway(peer)
+  }
+
+  #isAway(peer: Peer): void {
+    const host = hostOf(peer.messenger.session.path.connection.remote.address)
+    const away = this.#awayByHost.get(host) ?? new Set()
+    this.#awayByHost.set(host, away.add(peer))
+    const [first] = away
+    if (away.size > MAX_AWAY_PER_ADDRESS) this.giveUp(first!, 'too many peers of its address are away')
+  }
+
+  #isBack(peer: Peer): void {
+    for (const [host, away] of this.#awayByHost) {
+      if (away.delete(peer) && away.size === 0) this.#awayByHost.delete(host)
+    }
   }
 
   #tickIn(ms: number): void {

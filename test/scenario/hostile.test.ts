@@ -11,7 +11,7 @@ import { ServicePublication } from '../../src/discovery/dns-sd/service-publicati
 import { MdnsEngine } from '../../src/discovery/mdns/mdns-engine.ts'
 import { decodeMessage, encodeMessage, message } from '../../src/discovery/mdns/message.ts'
 import { type Caller, Identity, type Room } from '../../src/index.ts'
-import { MAX_MESSAGE_BYTES } from '../../src/limits.ts'
+import { MAX_AWAY_PER_ADDRESS, MAX_MESSAGE_BYTES } from '../../src/limits.ts'
 import { defaultInterfaces } from '../../src/platform/interface-choice.ts'
 import type { NetworkInterface, SocketAddress, TcpListener } from '../../src/platform/network.ts'
 import type { Platform } from '../../src/platform/platform.ts'
@@ -444,6 +444,27 @@ describe('a peer', () => {
       expect(ada.peers.filter(({ name }) => name === 'mallory')).toHaveLength(1)
       expect(connectionsOf(stage, 'ada')).toBe(2)
       await calm()
+    }))
+
+  test('that takes many identities, and hangs up with each, takes no more than its share of places', () =>
+    onStage(async stage => {
+      const { ada, calm } = await adaAndBob(stage)
+      const mallory = stage.host('mallory').network
+      // Somebody listens there, or they would not be waited for.
+      await mallory.network.listenTcp({ host: '::', port: 9 }, tcp => tcp.destroy())
+      for (let i = 0; i < 200; i++) {
+        const intruder = await Intruder.enter(mallory, ADA, { hello: { port: 9 } })
+        await stage.advance(5)
+        intruder.leave()
+      }
+      await stage.advance(100)
+      expect(ada.peers.filter(({ state }) => state === 'away')).toHaveLength(MAX_AWAY_PER_ADDRESS)
+      await calm()
+      stage.net.lan('home').isolate('mallory')
+      const eve = await stage.join('eve')
+      expect(await stage.met([ada, eve])).toBeLessThan(1_000)
+      await stage.advance(62_000)
+      expect(namesOf(ada)).toEqual(['bob', 'eve'])
     }))
 
   test('that takes many identities takes no more than maxPeers', () =>
