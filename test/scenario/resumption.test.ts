@@ -51,6 +51,64 @@ describe('a peer that takes up its own session', () => {
   )
 })
 
+describe('a session', () => {
+  test.each<[string, (id: Uint8Array) => { readonly id: Uint8Array; readonly received: number }]>([
+    ['is not taken up by another identity that knows its name', id => ({ id, received: 0 })],
+    ['nor by one that has half of it', id => ({ id: id.map((byte, i) => (i < 8 ? byte : 0)), received: 0 })],
+    ['nor harmed by one that acknowledges its records', id => ({ id, received: 1_000_000 })],
+  ])('%s', (_, offer) =>
+    onStage(async stage => {
+      const ada = await stage.join('ada', { listen: { port: PORT } })
+      const bob = await stage.join('bob')
+      await stage.met([ada, bob])
+      const [peer, log, heard] = [peerOf(ada, bob), logOf(ada), heardBy(bob)]
+      const session = offer(peer.messenger.session.id)
+      await Intruder.enter(stage.host('mallory').network, ADA, { hello: { session, instance: peer.instance } })
+      await stage.advance(1_000)
+      await peer.send('still you', { receipt: true })
+      expect(heard).toEqual(['still you'])
+      expect(log).toEqual(['peer bob', 'peer mallory'])
+      expect(peer.messenger.session.paths).toHaveLength(1)
+    }),
+  )
+
+  test('does not end, and nobody is dialled again and again, when the wall clock jumps by hours', () =>
+    onStage(async stage => {
+      const { clock, network, random } = stage.host('ada').network
+      let [offsetMs, dials] = [0, 0]
+      const ada = await stage.join('ada', {
+        on: {
+          ...stage.host('ada').network,
+          random,
+          clock: {
+            now: () => clock.now(),
+            wallTime: () => clock.wallTime() + offsetMs,
+            setTimer: (ms, fn) => clock.setTimer(ms, fn),
+            afterTurn: fn => clock.afterTurn(fn),
+          },
+          network: new Proxy(network, {
+            get(target, key) {
+              if (key === 'connectTcp') dials++
+              const value = Reflect.get(target, key)
+              return typeof value === 'function' ? value.bind(target) : value
+            },
+          }),
+        },
+      })
+      const [bob, eve] = [await stage.join('bob'), await stage.join('eve', { admit: caller => caller.deny('not you') })]
+      await stage.met([ada, bob])
+      await stage.advance(5_000)
+      const [log, before] = [logOf(ada), dials]
+      for (let jump = 0; jump < 60; jump++) {
+        offsetMs += jump % 3 === 2 ? -7_200_000 : 3_600_000
+        await stage.advance(5_000)
+      }
+      expect(log.filter(line => !line.startsWith('warning'))).toEqual(['peer bob'])
+      expect(dials - before).toBeLessThan(60)
+      expect(eve.peers).toEqual([])
+    }))
+})
+
 /** Two rooms, of which the one has the larger id or the smaller. */
 async function adaAndBob(
   stage: Stage,
