@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { ChaCha20Poly1305, TAG_BYTES } from './chacha20-poly1305.ts'
 import { Ed25519KeyPair, verifyEd25519 } from './ed25519.ts'
+import { montgomeryPrivateKey, montgomeryPublicKey } from './montgomery.ts'
 import { scrypt } from './scrypt.ts'
 import { hkdfSha256, sha256 } from './sha256.ts'
 import { X25519KeyPair } from './x25519.ts'
@@ -17,6 +18,9 @@ interface Primitives {
     iterated: Vector<'after1' | 'after1000'>
   }
   ed25519: { vectors: Vector<'section' | 'seed' | 'publicKey' | 'message' | 'signature'>[] }
+  ed25519ToX25519: {
+    vectors: Vector<'section' | 'seed' | 'ed25519PublicKey' | 'x25519PrivateKey' | 'x25519PublicKey'>[]
+  }
   chacha20Poly1305: { vectors: Vector<'key' | 'nonce' | 'associatedData' | 'plaintext' | 'ciphertext' | 'tag'>[] }
   scrypt: { vectors: (Vector<'secret' | 'salt' | 'output'> & { N: number; r: number; p: number })[] }
 }
@@ -122,6 +126,46 @@ describe('Ed25519', () => {
     // With R = A and s = 0 the equation of RFC 8032 section 5.1.7 holds for at least one message in eight.
     const forged = hex(publicKey + '00'.repeat(32))
     for (let i = 0; i < 64; i++) expect(verifyEd25519(hex(publicKey), Uint8Array.of(i), forged)).toBe(false)
+  })
+})
+
+describe('an Ed25519 key as one of X25519', () => {
+  test.each(primitives.ed25519ToX25519.vectors)('$section of RFC 8032', vector => {
+    const privateKey = Buffer.from(montgomeryPrivateKey(hex(vector.seed)))
+    privateKey[0]! &= 248
+    privateKey[31]! = (privateKey[31]! & 127) | 64
+    expect(text(privateKey)).toBe(vector.x25519PrivateKey)
+    expect(text(montgomeryPublicKey(hex(vector.ed25519PublicKey)))).toBe(vector.x25519PublicKey)
+    expect(text(new Ed25519KeyPair(hex(vector.seed)).toX25519().publicKey)).toBe(vector.x25519PublicKey)
+  })
+
+  test('whoever has the seed and whoever has the public key agree, for any seed', () => {
+    const seed = fc.uint8Array({ minLength: 32, maxLength: 32 })
+    fc.assert(
+      fc.property(seed, seed, (mine, theirs) => {
+        const [receiver, ephemeral] = [new Ed25519KeyPair(mine), new X25519KeyPair(theirs)]
+        const sent = ephemeral.agree(montgomeryPublicKey(receiver.publicKey))
+        expect(text(receiver.toX25519().agree(ephemeral.publicKey))).toBe(text(sent))
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test.each([
+    `01${'00'.repeat(31)}`,
+    `${'00'.repeat(31)}80`,
+    `ec${'ff'.repeat(30)}7f`,
+    `ed${'ff'.repeat(30)}7f`,
+    `ee${'ff'.repeat(30)}7f`,
+    '26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05',
+    'c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a',
+  ])('nobody agrees with %s, a key of low order', publicKey => {
+    const agree = () => new X25519KeyPair(new Uint8Array(32).fill(1)).agree(montgomeryPublicKey(hex(publicKey)))
+    expect(agree).toThrow(expect.objectContaining({ code: 'protocol-violation' }))
+  })
+
+  test.each([0, 31, 33])('a key of %d bytes is a RangeError', length => {
+    expect(() => montgomeryPublicKey(new Uint8Array(length))).toThrow(RangeError)
   })
 })
 

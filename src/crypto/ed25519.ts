@@ -1,7 +1,10 @@
 /** Ed25519 signatures (RFC 8032). */
 
 import { type KeyObject, sign, verify } from 'node:crypto'
+import { bytesFromBase64Url } from './base64url.ts'
+import { montgomeryPrivateKey } from './montgomery.ts'
 import { importPrivateKey, importPublicKey, publicKeyBytes } from './octet-key.ts'
+import { X25519KeyPair } from './x25519.ts'
 
 export const SIGNATURE_BYTES = 64
 
@@ -18,6 +21,12 @@ export class Ed25519KeyPair {
   /** A signature of 64 bytes, always the same for the same message. */
   sign(message: Uint8Array): Uint8Array {
     return new Uint8Array(sign(null, message, this.#privateKey))
+  }
+
+  /** The same key pair as one for X25519; `montgomeryPublicKey` gives others its public half. */
+  toX25519(): X25519KeyPair {
+    const { d } = this.#privateKey.export({ format: 'jwk' })
+    return new X25519KeyPair(montgomeryPrivateKey(bytesFromBase64Url(d!)))
   }
 }
 

@@ -1,7 +1,7 @@
 /** The pre-shared key of a room with a secret (docs/protocol.md, "Secret"). */
 
 import { scrypt } from '../crypto/scrypt.ts'
-import { MAX_SECRET_BYTES } from '../limits.ts'
+import { secretBytes } from '../crypto/secret-text.ts'
 
 /** RFC 7914 section 2; 16 MiB and about 40 ms: once a room for its owner, once a guess for somebody who guesses. */
 const COST = { N: 16_384, r: 8, p: 1 }
@@ -10,14 +10,9 @@ const PSK_BYTES = 32
 const encoder = new TextEncoder()
 
 /**
- * The key of 32 bytes that the holders of `secret` share in rooms of `service`. Texts which look alike count as one:
- * the secret is taken in Unicode's form NFC. Rejects with a RangeError for a secret of other than 1 to
- * MAX_SECRET_BYTES bytes.
+ * The key of 32 bytes that the holders of `secret` share in rooms of `service`. Texts which look alike count as one.
+ * Rejects with a RangeError for a secret of other than 1 to MAX_SECRET_BYTES bytes.
  */
 export async function deriveSecretKey(secret: string, service: string): Promise<Uint8Array> {
-  const bytes = encoder.encode(secret.normalize('NFC'))
-  if (bytes.length === 0 || bytes.length > MAX_SECRET_BYTES) {
-    throw new RangeError(`secret must have 1 to ${MAX_SECRET_BYTES} bytes of UTF-8, it has ${bytes.length}`)
-  }
-  return scrypt(bytes, encoder.encode(`earshot-secret-v1\0${service}`), PSK_BYTES, COST)
+  return scrypt(secretBytes(secret), encoder.encode(`earshot-secret-v1\0${service}`), PSK_BYTES, COST)
 }
