@@ -1,6 +1,6 @@
 /** When to try again: 0.5 s, 1 s, 2 s … up to a minute, each with a quarter of jitter, so that peers do not march in step. */
 
-import type { Random } from '../platform/random.ts'
+import type { Random } from './random.ts'
 
 const FIRST_MS = 500
 const LONGEST_MS = 60_000
