@@ -10,6 +10,7 @@ export const ERROR_CODES = [
   'address-in-use',
   'answer-failed',
   'cancelled',
+  'clock-skew',
   'closed',
   'invalid-data',
   'limit-reached',

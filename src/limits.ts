@@ -213,6 +213,43 @@ export const MAX_XML_DEPTH = 32
 /** Elements of an XML document; a device description has about two hundred. */
 export const MAX_XML_ELEMENTS = 4_096
 
+// The rendezvous --------------------------------------------------------------------------------------------------------
+
+/** The largest of the three sizes in which packets are published; what is longer is none of ours. */
+export const MAX_RENDEZVOUS_PACKET_BYTES = 4_096
+/** Longest message of one peer to another over the rendezvous: what such a packet carries beside keys and signature. */
+export const MAX_SIGNAL_BYTES = 3_926
+/** Brokers that one room uses at a time: each is a connection, and every message is published to all of them. */
+export const MAX_BROKERS = 8
+/** Packets of one broker looked at per second; each costs a key agreement. What is above is dropped unread. */
+export const MAX_RENDEZVOUS_PACKETS_PER_SECOND = 256
+/** Packets of one topic remembered because several brokers deliver the same, the oldest forgotten first. */
+export const MAX_REMEMBERED_PACKETS = 4_096
+/** By how much the time in a message may differ from ours, so that what is older need not be remembered. */
+export const RENDEZVOUS_CLOCK_TOLERANCE_MS = 120_000
+/** Authentic messages taken per second from everybody together… */
+export const MAX_SIGNALS_PER_SECOND = 128
+/** …and from one sender; senders keep to it themselves. */
+export const MAX_SIGNALS_PER_SECOND_PER_SENDER = 16
+/** Messages remembered against replays: more than can come while the time in them is accepted. */
+export const MAX_REMEMBERED_SIGNALS = 32_768
+/** Peers whose rate is remembered, the one silent longest forgotten first. */
+export const MAX_SIGNAL_SENDERS = 2_048
+/** Peers of a group whose presence is remembered; further ones are not taken until others are gone. */
+export const MAX_GROUP_MEMBERS = 1_024
+/** Ids that one room asks for by name. */
+export const MAX_WATCHED_PEERS = 256
+/** How often a peer says again that it is there: it costs everybody a message, and sessions notice themselves who is gone. */
+export const PRESENCE_REFRESH_MS = 600_000
+/** Silence after which a peer counts as gone: two such messages may get lost. */
+export const PRESENCE_TIMEOUT_MS = 1_500_000
+/** How long a broker may take to let us in. */
+export const RENDEZVOUS_CONNECT_TIMEOUT_MS = 10_000
+/** How long it may take to acknowledge what was published; then the connection counts as broken. */
+export const RENDEZVOUS_PUBLISH_TIMEOUT_MS = 10_000
+/** Messages published to one broker that it has not acknowledged; the next one is refused. */
+export const MAX_UNACKNOWLEDGED_PUBLISHES = 256
+
 // Values --------------------------------------------------------------------------------------------------------------
 
 /** How deep arrays and objects may be nested in a value that is sent: deeper ones are mostly cycles. */

@@ -32,6 +32,7 @@ export const LAYERS: readonly string[] = [
   'src/nat/behaviour/',
   'src/nat/turn/',
   'src/nat/port-mapping/',
+  'src/rendezvous/',
   'src/session/noise/',
   'src/session/',
   'src/messaging/',
