@@ -13,6 +13,8 @@ const PROGRAMS = {
   'dbus-daemon': 'dbus',
   turnserver: 'coturn',
   miniupnpd: 'miniupnpd miniupnpd-nftables',
+  mosquitto: 'mosquitto',
+  openssl: 'openssl',
 }
 
 /** Why the lab cannot run here: one reason each, none if it can. */

@@ -20,6 +20,7 @@ export const ERROR_CODES = [
   'no-network',
   'no-space',
   'not-found',
+  'not-installed',
   'permission-denied',
   'protocol-violation',
   'refused',

@@ -247,8 +247,25 @@ export const PRESENCE_TIMEOUT_MS = 1_500_000
 export const RENDEZVOUS_CONNECT_TIMEOUT_MS = 10_000
 /** How long it may take to acknowledge what was published; then the connection counts as broken. */
 export const RENDEZVOUS_PUBLISH_TIMEOUT_MS = 10_000
+/** Silence after which a broker is asked for a sign of life: most NATs keep TCP mappings far longer. */
+export const RENDEZVOUS_KEEPALIVE_MS = 60_000
 /** Messages published to one broker that it has not acknowledged; the next one is refused. */
 export const MAX_UNACKNOWLEDGED_PUBLISHES = 256
+/** Longest MQTT packet taken from a broker or a client of our own one: twice what we publish. */
+export const MAX_MQTT_PACKET_BYTES = 8_192
+
+// A broker of one's own ---------------------------------------------------------------------------------------------------
+
+/** Connections to `earshot broker`. */
+export const MAX_BROKER_CLIENTS = 1_024
+/** Of these, from one address: peers behind one NAT share theirs. */
+export const MAX_BROKER_CLIENTS_PER_HOST = 64
+/** MQTT packets of one client per second; beyond it the client is disconnected. */
+export const MAX_BROKER_PACKETS_PER_SECOND = 64
+/** Topics that one client may subscribe to: a room needs four at most. */
+export const MAX_BROKER_SUBSCRIPTIONS = 64
+/** How long a connection may take to say what it is, and a client to take what is sent to it. */
+export const BROKER_PATIENCE_MS = 10_000
 
 // Values --------------------------------------------------------------------------------------------------------------
 

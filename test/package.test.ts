@@ -18,6 +18,7 @@ import { discover, EarshotError, ERROR_CODES, Identity, join, type Peer, type Ro
 import { bridge } from 'earshot/compat/bridge'
 import { type DataType, PeerpyPeer, Tuple } from 'earshot/compat/peerpy'
 import { PythonConnectNode, type PythonConnectPeer } from 'earshot/compat/pythonconnect'
+import { type Broker, startBroker } from 'earshot/broker'
 import { browse, publish } from 'earshot/mdns'
 import { allocate, allocateTcp, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
@@ -54,6 +55,8 @@ for (const [name, answer] of await node.ask(['a'], 'q')) name satisfies string, 
 await using hub = await bridge('chat', 'pythonconnect', { network, identity })
 hub.on('device', ({ name, peerId }) => name + peerId)
 peer.on('close', ({ connection, error }) => void [connection.id, error?.code])
+await using broker: Broker = await startBroker({ port: 0, user: { name: 'ada', password: 'tea' } })
+broker.urls satisfies readonly string[]
 interfaces()[0]?.name satisfies string | undefined
 new EarshotError(ERROR_CODES[0], 'a message')
 
@@ -168,6 +171,7 @@ test('the published modules run', () => {
     import 'earshot/compat/bridge'
     import 'earshot/compat/peerpy'
     import 'earshot/compat/pythonconnect'
+    import { startBroker } from 'earshot/broker'
     import 'earshot/mdns'
     import 'earshot/nat'
     import 'earshot/net'
@@ -178,11 +182,14 @@ test('the published modules run', () => {
       console.log(room.self.name)
       await room.close()
     })
+    // The optional packages are not here.
+    const refused = await startBroker({ host: '127.0.0.1', port: 0 }).catch(error => error)
+    console.log(refused.code, refused.hint)
   `
   writeFileSync(join(consumer, 'run.mjs'), program)
   const { stdout, stderr } = spawnSync(process.execPath, ['run.mjs'], { cwd: consumer, encoding: 'utf8' })
   expect(stderr).toBe('')
-  expect(stdout).toBe('ada\n')
+  expect(stdout).toBe('ada\nnot-installed Install it: npm install aedes\n')
 })
 
 /** All texts in a value of the manifest. */

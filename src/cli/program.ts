@@ -4,6 +4,7 @@ import { Command } from 'commander'
 import type { RunCommand } from './command-context.ts'
 import { addAnswer } from './commands/answer.ts'
 import { addAsk } from './commands/ask.ts'
+import { addBroker } from './commands/broker.ts'
 import { addChat } from './commands/chat.ts'
 import { addInterfaces } from './commands/interfaces.ts'
 import { addNat } from './commands/nat.ts'
@@ -51,5 +52,6 @@ export function createProgram(version: string, run: RunCommand): Command {
   addInterfaces(program, run)
   addNat(program, run)
   addCompat(program, run)
+  addBroker(program, run)
   return program
 }

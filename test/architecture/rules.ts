@@ -33,13 +33,15 @@ export const LAYERS: readonly string[] = [
   'src/nat/turn/',
   'src/nat/port-mapping/',
   'src/rendezvous/',
+  'src/rendezvous/mqtt/',
+  'src/broker/',
   'src/session/noise/',
   'src/session/',
   'src/messaging/',
   'src/endpoint/',
   'src/compat/bridge/', // rooms and the networks of other programs
   'src/testing/',
-  'src/', // what programs import: index.ts, net.ts, mdns.ts, compat/peerpy.ts
+  'src/', // what programs import: index.ts, net.ts, mdns.ts, broker.ts, compat/peerpy.ts
   'src/cli/',
 ]
 
@@ -48,6 +50,7 @@ const PUBLIC_ENTRIES = [
   'src/net.ts',
   'src/mdns.ts',
   'src/nat.ts',
+  'src/broker.ts',
   'src/compat/peerpy.ts',
   'src/compat/pythonconnect.ts',
   'src/compat/bridge.ts',
@@ -56,8 +59,9 @@ const PUBLIC_ENTRIES = [
 /** Who may know platform/node: the entries, which wire it to the rest. */
 const NODE_IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   'src/platform/node/': ['src/platform/node/', ...PUBLIC_ENTRIES],
-  // Pure; a simulated system's errors get the codes and hints that real ones get.
-  'src/platform/node/node-error.ts': ['src/testing/system-error.ts'],
+  // Pure; a simulated system's errors get the codes and hints that real ones get, and so do those of `mqtt`, which opens
+  // its sockets itself.
+  'src/platform/node/node-error.ts': ['src/testing/system-error.ts', 'src/rendezvous/mqtt/'],
   'src/platform/node/file-error.ts': ['src/testing/file-failure.ts'],
 }
 
@@ -83,21 +87,26 @@ const BUILTINS: Readonly<Record<string, readonly string[]>> = {
   'node:child_process': ['src/cli/'],
   'node:events': ['src/cli/'],
   'node:readline': ['src/cli/'],
-  'node:stream': ['src/cli/'],
+  'node:http': ['src/broker/'], // websockets begin as HTTP; it opens no socket itself
+  'node:stream': ['src/cli/', 'src/broker/'], // what the libraries of servers take
   'node:timers/promises': ['src/cli/'],
 }
 
-/** Packages that are installed with earshot, and who may import each. */
+/** Packages that are installed with earshot, some of them only where they can be, and who may import each. */
 export const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   'dns-packet': ['src/discovery/mdns/'],
   cborg: ['src/messaging/cbor.ts'],
   commander: ['src/cli/'],
+  aedes: ['src/broker/'],
+  mqtt: ['src/rendezvous/mqtt/mqtt-connector.ts'],
+  ws: ['src/broker/'],
 }
 
 export const MAX_LINES = 450
 
 /** Longer files, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {
+  'src/limits.ts': 'every limit with its reason on one page',
   'src/session/session.ts': 'everything that a session is told and does, with its frames',
   'src/endpoint/room.ts': 'the public surface of a room in one place, half of it documentation',
 }

@@ -25,6 +25,8 @@ test.each([
   [['ping', 'Ada', '--count', '0'], /'0' is not a number from 1 on/],
   [['ping', '192.168.0.2:99999'], /'192.168.0.2:99999': the port must be 1 to 65535/],
   [['chat', '--peer', '192.168.0.2'], /'192.168.0.2': the port is missing/],
+  [['broker', '--port', '65536'], /'65536' is not a port/],
+  [['broker', '--user', 'ada'], /written as name:password/],
   [['--peer', '192.168.0.2:4112'], /--peer needs --room/],
 ] as const)('%j is bad usage', async (args, message) => {
   const process = earshot(args)
@@ -41,7 +43,7 @@ test('bad usage is an event too, with --json', async () => {
   expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
 })
 
-test.each(['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat'])(
+test.each(['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])(
   'the help of %s has examples',
   async command => {
     const process = earshot([command, '--help'])
@@ -56,7 +58,7 @@ test.each(['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat'])
 test('the help names every command, and the exit codes', async () => {
   const process = earshot(['--help'])
   expect(await process.exitCode).toBe(0)
-  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat'])
+  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
   expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted/)
 })
