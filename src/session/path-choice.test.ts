@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { choosePath, PATIENCE_MS, type PathCondition } from './path-choice.ts'
 
-const wire: PathCondition = { rank: 0, rttMs: 1, liveness: 'here', unansweredMs: 0 }
-const radio: PathCondition = { rank: 1, rttMs: 3, liveness: 'here', unansweredMs: 0 }
+const wire: PathCondition = { rank: 0, idleRttMs: 1, liveness: 'here', unansweredMs: 0 }
+const radio: PathCondition = { rank: 1, idleRttMs: 3, liveness: 'here', unansweredMs: 0 }
 
 test.each<[string, PathCondition[], PathCondition | undefined, number | undefined]>([
   ['there is none', [], undefined, undefined],
@@ -21,12 +21,12 @@ test.each<[string, PathCondition[], PathCondition | undefined, number | undefine
     undefined,
     1,
   ],
-  ['another one is a little faster', [radio, { ...radio, rttMs: 2 }], radio, 0],
+  ['another one is a little faster', [radio, { ...radio, idleRttMs: 2 }], radio, 0],
   [
     'another one is much faster',
     [
-      { ...radio, rttMs: 40 },
-      { ...radio, rttMs: 4 },
+      { ...radio, idleRttMs: 40 },
+      { ...radio, idleRttMs: 4 },
     ],
     radio,
     1,
@@ -34,8 +34,8 @@ test.each<[string, PathCondition[], PathCondition | undefined, number | undefine
   [
     'another one has not been measured',
     [
-      { ...radio, rttMs: 40 },
-      { ...radio, rttMs: undefined },
+      { ...radio, idleRttMs: 40 },
+      { ...radio, idleRttMs: undefined },
     ],
     radio,
     0,

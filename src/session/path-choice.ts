@@ -5,7 +5,8 @@ import type { Liveness } from './keepalive.ts'
 export interface PathCondition {
   /** Lower is better: a wire before a radio. */
   readonly rank: number
-  readonly rttMs: number | undefined
+  /** While little was sent: a path that is busy is not slow. */
+  readonly idleRttMs: number | undefined
   readonly liveness: Liveness
   /** How long a question for a sign of life has been waiting for its answer. */
   readonly unansweredMs: number
@@ -28,8 +29,8 @@ function isBetter(path: PathCondition, present: PathCondition): boolean {
   const [responds, presentResponds] = [isResponsive(path), isResponsive(present)]
   if (responds !== presentResponds) return responds
   if (path.rank !== present.rank) return path.rank < present.rank
-  if (path.rttMs === undefined || present.rttMs === undefined) return false
-  return path.rttMs * FASTER_BY_FACTOR < present.rttMs && path.rttMs + FASTER_BY_MS < present.rttMs
+  if (path.idleRttMs === undefined || present.idleRttMs === undefined) return false
+  return path.idleRttMs * FASTER_BY_FACTOR < present.idleRttMs && path.idleRttMs + FASTER_BY_MS < present.idleRttMs
 }
 
 function isResponsive({ liveness, unansweredMs }: PathCondition): boolean {

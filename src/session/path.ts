@@ -44,8 +44,12 @@ export interface PathOptions {
   readonly firstReceived: number | undefined
 }
 
+/** More than this in a second or two fills queues on the way: what a round trip takes then says nothing of the path. */
+const LIGHT_LOAD_BYTES = 16_384
+
 interface Ping {
   readonly sentAt: number
+  readonly isLoaded: boolean
   resolve(rttMs: number): void
   reject(error: unknown): void
 }
@@ -72,6 +76,11 @@ export class Path implements RecordReceiver {
   #isOver = false
   #wasClosedByPeer = false
   #rttMs: number | undefined
+  #idleRttMs: number | undefined
+  #drainedAt = Number.NEGATIVE_INFINITY
+  /** Bytes of session records in both directions since the last tick, and in the second before. */
+  #load = 0
+  #loadBefore = 0
   #liveness: Liveness = 'here'
 
   constructor(connection: SecureConnection, clock: Clock, handlers: PathHandlers, options: PathOptions) {
@@ -107,9 +116,20 @@ export class Path implements RecordReceiver {
     return this.#liveness
   }
 
-  /** How long the oldest question for a sign of life has been waiting for its answer; 0 where none waits. */
+  /** Smoothed round trip while little was sent: what the path itself takes. */
+  get idleRttMs(): number | undefined {
+    return this.#idleRttMs
+  }
+
+  /**
+   * How long the oldest question for a sign of life has been waiting for its answer, and for any other sign; 0 where none
+   * waits. Where much is under way the answer takes its time: but then the other side takes it, or sends.
+   */
   get unansweredMs(): number {
-    for (const { sentAt } of this.#pings.values()) return this.#clock.now() - sentAt
+    for (const { sentAt } of this.#pings.values()) {
+      const now = this.#clock.now()
+      return Math.min(now - sentAt, now - this.#drainedAt, this.silenceMs(now))
+    }
     return 0
   }
 
@@ -122,6 +142,7 @@ export class Path implements RecordReceiver {
   /** Sends the record of the session whose number is `next`. False: wait for `onPathWritable`. */
   send(plaintext: Uint8Array): boolean {
     this.next++
+    this.#load += plaintext.length
     return this.#sendRecord(plaintext)
   }
 
@@ -142,6 +163,8 @@ export class Path implements RecordReceiver {
   /** To be called about once a second: heartbeats. `lost` means that the path is to be given up. */
   tick(now: number): Liveness {
     const { liveness, ping } = this.#keepalive.step(now)
+    this.#loadBefore = this.#load
+    this.#load = 0
     // The first one, soon after the beginning, is for the round trip.
     if ((ping || this.#nextPing === 1) && this.isWritable) this.#sendPing(ignore, ignore)
     this.#liveness = liveness
@@ -180,6 +203,7 @@ export class Path implements RecordReceiver {
 
   onWritable(): void {
     this.#isWritable = true
+    this.#drainedAt = this.#clock.now()
     this.#pong()
     this.#handlers.onPathWritable(this)
   }
@@ -210,6 +234,7 @@ export class Path implements RecordReceiver {
 
   #onSessionRecord(plaintext: Uint8Array): void {
     if (this.#arriving === undefined) throw protocolViolation('a record on a path before its start was told')
+    this.#load += plaintext.length
     const number = this.#arriving++
     // What arrived on another path before is not for us again.
     if (number === this.#handlers.received()) this.#handlers.onRecord(this, plaintext)
@@ -252,7 +277,7 @@ export class Path implements RecordReceiver {
 
   #sendPing(resolve: Ping['resolve'], reject: Ping['reject']): void {
     const token = this.#nextPing++
-    this.#pings.set(token, { sentAt: this.#clock.now(), resolve, reject })
+    this.#pings.set(token, { sentAt: this.#clock.now(), isLoaded: this.#isLoaded, resolve, reject })
     this.#sendFrame({ kind: 'ping', token })
   }
 
@@ -261,13 +286,18 @@ export class Path implements RecordReceiver {
     if (!ping) return
     const now = this.#clock.now()
     const rttMs = now - ping.sentAt
-    this.#rttMs = this.#rttMs === undefined ? rttMs : this.#rttMs * 0.875 + rttMs * 0.125
+    this.#rttMs = smoothed(this.#rttMs, rttMs)
+    if (!ping.isLoaded && !this.#isLoaded) this.#idleRttMs = smoothed(this.#idleRttMs, rttMs)
     // Only the newest ping may be answered (see #pongDue): the older ones were overtaken, and will not be.
     for (const [older, { sentAt, resolve }] of this.#pings) {
       if (older > token) break
       this.#pings.delete(older)
       resolve(now - sentAt)
     }
+  }
+
+  get #isLoaded(): boolean {
+    return this.#load + this.#loadBefore > LIGHT_LOAD_BYTES
   }
 
   #sendFrame(frame: PathFrame): void {
@@ -278,6 +308,10 @@ export class Path implements RecordReceiver {
     if (!this.connection.sendRecord(plaintext)) this.#isWritable = false
     return this.#isWritable
   }
+}
+
+function smoothed(before: number | undefined, sample: number): number {
+  return before === undefined ? sample : before * 0.875 + sample * 0.125
 }
 
 function ignore(): void {}

@@ -207,4 +207,26 @@ describe('two paths', () => {
       expect(logOfAda).toEqual(['peer bob'])
       expect(paths).toEqual(['wlan0', 'eth0'])
     }))
+
+  test('that are slow and full are not left for each other: what waits in one would be sent on the other again', () =>
+    onStage(async stage => {
+      // What the systems on the way hold of a path is two seconds of it.
+      const options = { bitsPerSecond: 700_000, delayMs: 5 }
+      for (const [lan, card] of [['garden', 'wlan0'] as const, ['field', 'wlan1'] as const]) {
+        stage.net.lan(lan, options)
+        for (const name of ['ada', 'bob']) stage.host(name).attach(stage.net.lan(lan), { name: card, kind: 'wireless' })
+      }
+      for (const name of ['ada', 'bob']) stage.host(name).interface('eth0').down()
+      const { ada, bob, bobAtAda } = await pair(stage)
+      await stage.until(() => bobAtAda.messenger.session.paths.length === 2)
+      await stage.advance(5_000)
+      const paths: string[] = []
+      ada.on('path', ({ path }) => paths.push(path.interface ?? ''))
+      const heard = heardBy(bob)
+      const startedAt = stage.net.now
+      for (let i = 0; i < 20; i++) void bobAtAda.send(new Uint8Array(100_000))
+      await stage.until(() => heard.length === 20, 200_000)
+      expect(paths).toEqual([])
+      expect(stage.net.now - startedAt).toBeLessThan(25_000)
+    }))
 })
