@@ -4,11 +4,11 @@ import type { EarshotError } from '../errors.ts'
 import { ItemQueue } from '../messaging/item-queue.ts'
 import { defaultInterfaces } from '../platform/interface-choice.ts'
 import type { Platform } from '../platform/platform.ts'
-import { formatAddress } from './address.ts'
+import { formatAddress } from './connecting/address.ts'
+import { discoveryBy } from './connecting/ways.ts'
 import { parseJson } from './json.ts'
 import type { DiscoveryMethod, InterfaceChoice, Json } from './options.ts'
 import { checkDiscovery, checkInterfaceChoice, checkService, checkSignal } from './options-check.ts'
-import { discoveryBy } from './ways.ts'
 
 export interface DiscoverOptions {
   /** Ends the sequence; the loop ends without an error. */

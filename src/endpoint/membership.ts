@@ -15,12 +15,12 @@ import type { Goodbye, GoodbyeCode } from '../session/frame.ts'
 import type { Hello, SessionOffer } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
 import { Session, type SessionConnection, type SessionEnd } from '../session/session.ts'
+import { PartedSessions } from './admitting/parted-sessions.ts'
+import type { GreetedConnection } from './admitting/reception.ts'
 import { parseJson } from './json.ts'
 import type { GoneCode, PeerState } from './options.ts'
-import { PartedSessions } from './parted-sessions.ts'
 import { Peer, type PeerRoom } from './peer.ts'
 import { PeerUdp } from './peer-udp.ts'
-import type { GreetedConnection } from './reception.ts'
 
 const TICK_MS = 1_000
 /** A new peer's round trip is measured soon, but not in the way of its first messages. */

@@ -19,7 +19,7 @@ import type { AskLimits } from '../messaging/asked-questions.ts'
 import type { EncodedValue } from '../messaging/value.ts'
 import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
-import { addressFault, parseAddress } from './address.ts'
+import { addressFault, parseAddress } from './connecting/address.ts'
 import type { RoomEvents } from './events.ts'
 import type {
   Admit,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { MAX_REMEMBERED_VERDICTS } from '../limits.ts'
-import type { Goodbye } from '../session/frame.ts'
-import { simulate } from '../testing/index.ts'
+import { MAX_REMEMBERED_VERDICTS } from '../../limits.ts'
+import type { Goodbye } from '../../session/frame.ts'
+import { simulate } from '../../testing/index.ts'
 import { RememberedVerdicts, type Verdict } from './remembered-verdicts.ts'
 
 const DENIED: Goodbye = { code: 'refused', reason: 'no', retryAfterMs: 10_000 }

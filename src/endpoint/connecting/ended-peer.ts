@@ -1,9 +1,9 @@
 /** Whether a peer that is away will be back. Pure: what a dial told goes in, the answer comes out. */
 
-import { EarshotError } from '../errors.ts'
-import { NOBODY_LISTENS } from '../platform/network.ts'
+import { EarshotError } from '../../errors.ts'
+import { NOBODY_LISTENS } from '../../platform/network.ts'
+import type { Peer } from '../peer.ts'
 import { formatAddress } from './address.ts'
-import type { Peer } from './peer.ts'
 
 /**
  * A firewall may answer for a program that listens. But such a program would dial by itself, within this time: then

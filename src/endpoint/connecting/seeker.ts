@@ -4,12 +4,12 @@
  * again.
  */
 
-import type { Sighting } from '../discovery/discovery.ts'
-import { EarshotError } from '../errors.ts'
-import { MAX_PARALLEL_DIALS, MAX_SIGHTINGS } from '../limits.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
-import type { Random } from '../platform/random.ts'
-import { RetrySchedule } from '../platform/retry-schedule.ts'
+import type { Sighting } from '../../discovery/discovery.ts'
+import { EarshotError } from '../../errors.ts'
+import { MAX_PARALLEL_DIALS, MAX_SIGHTINGS } from '../../limits.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import type { Random } from '../../platform/random.ts'
+import { RetrySchedule } from '../../platform/retry-schedule.ts'
 
 /**
  * Of two peers who see each other the one with the smaller id dials at once. The other waits this long: mostly the

@@ -1,19 +1,19 @@
 /** Finds the peer that somebody means, and dials it: by address, by id, by short id, or by name. */
 
-import type { Sighting } from '../discovery/discovery.ts'
-import type { OnceOptions } from '../emitter.ts'
-import { EarshotError } from '../errors.ts'
-import { parsePeerId, shortPeerId } from '../identity/peer-id.ts'
-import type { Deadlines } from '../messaging/deadlines.ts'
-import { withinLimits } from '../messaging/limited.ts'
-import type { Clock } from '../platform/clock.ts'
-import type { Network, SocketAddress } from '../platform/network.ts'
+import type { Sighting } from '../../discovery/discovery.ts'
+import type { OnceOptions } from '../../emitter.ts'
+import { EarshotError } from '../../errors.ts'
+import { parsePeerId, shortPeerId } from '../../identity/peer-id.ts'
+import type { Deadlines } from '../../messaging/deadlines.ts'
+import { withinLimits } from '../../messaging/limited.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Network, SocketAddress } from '../../platform/network.ts'
+import type { Reception } from '../admitting/reception.ts'
+import type { ConnectOptions, PeerRef } from '../options.ts'
+import { checkDuration, checkSignal, checkTarget } from '../options-check.ts'
+import { goneError, Peer } from '../peer.ts'
 import { formatAddress, type HostAndPort, isIpAddress, parseAddress } from './address.ts'
 import { type DialTarget, dial } from './dialer.ts'
-import type { ConnectOptions, PeerRef } from './options.ts'
-import { checkDuration, checkSignal, checkTarget } from './options-check.ts'
-import { goneError, Peer } from './peer.ts'
-import type { Reception } from './reception.ts'
 
 const DEFAULT_CONNECT_TIMEOUT_MS = 10_000
 /** A dial that nobody waits for: long enough for the other side to ask a person. */

@@ -1,6 +1,6 @@
 /** A bounded number of places, of which one address can take only some: one host must not keep all others out. */
 
-import { hostOf } from '../platform/ip-address.ts'
+import { hostOf } from '../../platform/ip-address.ts'
 
 export class Places {
   readonly #total: number

@@ -1,11 +1,11 @@
 /** Who may come in: bans, the lock, the number of peers, and last the application's own `admit`. */
 
-import { asError, EarshotError } from '../errors.ts'
-import { MAX_PEERS, MAX_REASON_BYTES } from '../limits.ts'
-import type { Clock } from '../platform/clock.ts'
-import type { Goodbye } from '../session/frame.ts'
-import type { Admit, Admission as Answer, Caller, Json } from './options.ts'
-import { checkDuration, checkText } from './options-check.ts'
+import { asError, EarshotError } from '../../errors.ts'
+import { MAX_PEERS, MAX_REASON_BYTES } from '../../limits.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Goodbye } from '../../session/frame.ts'
+import type { Admit, Admission as Answer, Caller, Json } from '../options.ts'
+import { checkDuration, checkText } from '../options-check.ts'
 import { RememberedVerdicts, type Verdict } from './remembered-verdicts.ts'
 
 /** After `locked` or `full` things may change soon. */

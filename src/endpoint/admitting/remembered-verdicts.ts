@@ -3,9 +3,9 @@
  * once; and it is not asked again before the time is over that a denial named.
  */
 
-import { MAX_REMEMBERED_VERDICTS } from '../limits.ts'
-import type { Clock } from '../platform/clock.ts'
-import type { Goodbye } from '../session/frame.ts'
+import { MAX_REMEMBERED_VERDICTS } from '../../limits.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Goodbye } from '../../session/frame.ts'
 
 /** `undefined` admits. */
 export type Verdict = Goodbye | undefined

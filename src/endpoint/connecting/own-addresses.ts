@@ -1,9 +1,9 @@
 /** The addresses and interfaces of this machine, as far as a room uses them. */
 
-import { defaultInterfaces } from '../platform/interface-choice.ts'
-import type { Network, NetworkInterface, SocketAddress } from '../platform/network.ts'
+import { defaultInterfaces } from '../../platform/interface-choice.ts'
+import type { Network, NetworkInterface, SocketAddress } from '../../platform/network.ts'
+import type { InterfaceChoice } from '../options.ts'
 import { formatAddress } from './address.ts'
-import type { InterfaceChoice } from './options.ts'
 
 export class OwnAddresses {
   readonly #network: Network

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { EarshotError } from '../errors.ts'
-import { MAX_PARALLEL_DIALS, MAX_SIGHTINGS } from '../limits.ts'
-import { SeededRandom, simulate } from '../testing/index.ts'
+import { EarshotError } from '../../errors.ts'
+import { MAX_PARALLEL_DIALS, MAX_SIGHTINGS } from '../../limits.ts'
+import { SeededRandom, simulate } from '../../testing/index.ts'
 import { Seeker } from './seeker.ts'
 
 type Sighting = Parameters<Seeker['onSighting']>[0]

@@ -4,8 +4,8 @@ import {
   MAX_HALF_OPEN_PER_ADDRESS,
   MAX_HANDSHAKES_PER_SECOND,
   MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
-} from '../limits.ts'
-import { simulate } from '../testing/index.ts'
+} from '../../limits.ts'
+import { simulate } from '../../testing/index.ts'
 import { HalfOpen } from './half-open.ts'
 
 /** A door, and who was displaced at it, by the labels of `come`. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { MAX_PARTED_SESSIONS } from '../limits.ts'
-import type { Goodbye } from '../session/frame.ts'
-import { simulate } from '../testing/index.ts'
+import { MAX_PARTED_SESSIONS } from '../../limits.ts'
+import type { Goodbye } from '../../session/frame.ts'
+import { simulate } from '../../testing/index.ts'
 import { PartedSessions } from './parted-sessions.ts'
 
 const KICKED: Goodbye = { code: 'kicked', reason: 'out', retryAfterMs: 60_000 }

@@ -1,8 +1,8 @@
 /** Addresses as people write them: `192.168.0.2:4112`, `[fe80::1%eth0]:4112`, `ada.local:4112`. */
 
-import { parseIp } from '../platform/ip-address.ts'
-import type { SocketAddress } from '../platform/network.ts'
-import { boundText } from '../wire/bound-text.ts'
+import { parseIp } from '../../platform/ip-address.ts'
+import type { SocketAddress } from '../../platform/network.ts'
+import { boundText } from '../../wire/bound-text.ts'
 
 export interface HostAndPort {
   readonly host: string

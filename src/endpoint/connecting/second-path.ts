@@ -3,13 +3,13 @@
  * breaks, the session goes on at once. Of each two peers the one with the smaller id dials.
  */
 
-import type { Sighting } from '../discovery/discovery.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
-import { onLinkTest } from '../platform/ip-address.ts'
-import type { NetworkInterface, SocketAddress } from '../platform/network.ts'
-import type { Random } from '../platform/random.ts'
-import { RetrySchedule } from '../platform/retry-schedule.ts'
-import type { Peer } from './peer.ts'
+import type { Sighting } from '../../discovery/discovery.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import { onLinkTest } from '../../platform/ip-address.ts'
+import type { NetworkInterface, SocketAddress } from '../../platform/network.ts'
+import type { Random } from '../../platform/random.ts'
+import { RetrySchedule } from '../../platform/retry-schedule.ts'
+import type { Peer } from '../peer.ts'
 
 /** A peer has become one, or the network has changed: its other addresses may be seen only now. */
 const SOON_MS = 500

@@ -1,10 +1,10 @@
 /** The ways of finding peers by their names. */
 
-import { BeaconDiscovery } from '../discovery/beacon-discovery.ts'
-import type { Discovery, DiscoveryHandlers, LanDiscoveryOptions } from '../discovery/discovery.ts'
-import { MdnsDiscovery } from '../discovery/mdns-discovery.ts'
-import { MergedDiscovery } from '../discovery/merged-discovery.ts'
-import type { DiscoveryMethod } from './options.ts'
+import { BeaconDiscovery } from '../../discovery/beacon-discovery.ts'
+import type { Discovery, DiscoveryHandlers, LanDiscoveryOptions } from '../../discovery/discovery.ts'
+import { MdnsDiscovery } from '../../discovery/mdns-discovery.ts'
+import { MergedDiscovery } from '../../discovery/merged-discovery.ts'
+import type { DiscoveryMethod } from '../options.ts'
 
 const WAYS: Readonly<Record<DiscoveryMethod, (options: LanDiscoveryOptions) => Discovery>> = {
   mdns: options => new MdnsDiscovery(options),

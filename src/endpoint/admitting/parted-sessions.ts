@@ -3,10 +3,10 @@
  * the goodbye. Who offers such a session is told then.
  */
 
-import { MAX_PARTED_SESSIONS } from '../limits.ts'
-import type { Clock } from '../platform/clock.ts'
-import type { Goodbye } from '../session/frame.ts'
-import type { SessionOffer } from '../session/hello.ts'
+import { MAX_PARTED_SESSIONS } from '../../limits.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Goodbye } from '../../session/frame.ts'
+import type { SessionOffer } from '../../session/hello.ts'
 
 interface Parted {
   readonly peer: string

@@ -10,10 +10,10 @@ import {
   MAX_HALF_OPEN_PER_ADDRESS,
   MAX_HANDSHAKES_PER_SECOND,
   MAX_HANDSHAKES_PER_SECOND_PER_ADDRESS,
-} from '../limits.ts'
-import { addressScope } from '../platform/address-scope.ts'
-import type { Clock } from '../platform/clock.ts'
-import { hostOf } from '../platform/ip-address.ts'
+} from '../../limits.ts'
+import { addressScope } from '../../platform/address-scope.ts'
+import type { Clock } from '../../platform/clock.ts'
+import { hostOf } from '../../platform/ip-address.ts'
 
 interface Place {
   readonly order: number

@@ -3,8 +3,8 @@
  * does not let us in, a person should learn it: once for each peer and cause, however often it is tried.
  */
 
-import { type ConnectAttempt, EarshotError, type ErrorCode } from '../errors.ts'
-import { MAX_TOLD_REFUSALS } from '../limits.ts'
+import { type ConnectAttempt, EarshotError, type ErrorCode } from '../../errors.ts'
+import { MAX_TOLD_REFUSALS } from '../../limits.ts'
 
 /** Causes that do not go away by themselves. */
 const WORTH_TELLING: readonly ErrorCode[] = ['refused', 'version-mismatch', 'wrong-secret', 'wrong-service']

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { EarshotError } from '../errors.ts'
-import type { TcpConnection } from '../platform/network.ts'
-import { type SimulatedHost, type SimulatedNetwork, simulate } from '../testing/index.ts'
+import { EarshotError } from '../../errors.ts'
+import type { TcpConnection } from '../../platform/network.ts'
+import { type SimulatedHost, type SimulatedNetwork, simulate } from '../../testing/index.ts'
 import { type DialOptions, dial } from './dialer.ts'
 
 const target = (address: string) => ({ address: { address, port: 4112 }, via: 'test' })

@@ -4,10 +4,10 @@
  * did not work is told address by address.
  */
 
-import { asError, type ConnectAttempt, EarshotError } from '../errors.ts'
-import { MAX_ADDRESSES_PER_PEER } from '../limits.ts'
-import type { Clock } from '../platform/clock.ts'
-import type { Network, SocketAddress, TcpConnection } from '../platform/network.ts'
+import { asError, type ConnectAttempt, EarshotError } from '../../errors.ts'
+import { MAX_ADDRESSES_PER_PEER } from '../../limits.ts'
+import type { Clock } from '../../platform/clock.ts'
+import type { Network, SocketAddress, TcpConnection } from '../../platform/network.ts'
 import { formatAddress } from './address.ts'
 
 /** RFC 8305 section 8, "Connection Attempt Delay". */

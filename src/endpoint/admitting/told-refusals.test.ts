@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { EarshotError, type ErrorCode } from '../errors.ts'
-import { MAX_TOLD_REFUSALS } from '../limits.ts'
+import { EarshotError, type ErrorCode } from '../../errors.ts'
+import { MAX_TOLD_REFUSALS } from '../../limits.ts'
 import { ToldRefusals } from './told-refusals.ts'
 
 const ADDRESS = '192.168.1.2:4112'

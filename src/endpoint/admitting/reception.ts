@@ -5,26 +5,26 @@
  * other; the smaller one admits on all and takes what is left.
  */
 
-import { EarshotError } from '../errors.ts'
+import { EarshotError } from '../../errors.ts'
 import {
   ADMISSION_TIMEOUT_MS,
   HANDSHAKE_TIMEOUT_MS,
   MAX_UNDECIDED_CONNECTIONS,
   MAX_UNDECIDED_PER_ADDRESS,
-} from '../limits.ts'
-import type { Clock, Timer } from '../platform/clock.ts'
-import type { TcpConnection } from '../platform/network.ts'
-import { encodeGoodbye, type Goodbye } from '../session/frame.ts'
-import { greet } from '../session/greeting.ts'
-import { InitiatorHandshake, ResponderHandshake } from '../session/handshake.ts'
-import { encodeAlert } from '../session/handshake-alert.ts'
-import type { HandshakeParty } from '../session/handshake-party.ts'
-import type { Hello, SessionOffer } from '../session/hello.ts'
-import { type Handshake, SecureConnection } from '../session/secure-connection.ts'
-import { formatAddress } from './address.ts'
+} from '../../limits.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
+import type { TcpConnection } from '../../platform/network.ts'
+import { encodeGoodbye, type Goodbye } from '../../session/frame.ts'
+import { greet } from '../../session/greeting.ts'
+import { InitiatorHandshake, ResponderHandshake } from '../../session/handshake.ts'
+import { encodeAlert } from '../../session/handshake-alert.ts'
+import type { HandshakeParty } from '../../session/handshake-party.ts'
+import type { Hello, SessionOffer } from '../../session/hello.ts'
+import { type Handshake, SecureConnection } from '../../session/secure-connection.ts'
+import { formatAddress } from '../connecting/address.ts'
+import { parseJson } from '../json.ts'
 import type { Admission } from './admission.ts'
 import { HalfOpen } from './half-open.ts'
-import { parseJson } from './json.ts'
 import { Places } from './places.ts'
 import type { Verdict } from './remembered-verdicts.ts'
 
