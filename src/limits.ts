@@ -355,6 +355,8 @@ export const MAX_TURN_WAITING_DATAGRAMS = 16
 export const MAX_TURN_REDIRECTIONS = 3
 /** Relayed TCP connections of peers that are being accepted at a time. */
 export const MAX_TURN_CONNECTIONS_PENDING = 32
+/** Bytes of a reliable stream over UDP that wait for a program that has paused it; about what may be on its way at 1 Gbit/s and 30 ms. */
+export const MAX_RELIABLE_UDP_UNREAD_BYTES = 4_194_304
 
 // peerpy --------------------------------------------------------------------------------------------------------------
 

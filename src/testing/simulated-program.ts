@@ -5,10 +5,12 @@ import type { Files } from '../platform/files.ts'
 import type { Network } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Random } from '../platform/random.ts'
+import type { ReliableUdpSupport } from '../platform/reliable-udp.ts'
 import type { IpStack } from './ip-stack.ts'
 import type { SeededRandom } from './seeded-random.ts'
 import { SimulatedFiles } from './simulated-files.ts'
 import { type HostView, SimulatedNetworkPort } from './simulated-network-port.ts'
+import { simulatedReliableUdp } from './simulated-reliable-udp.ts'
 import { VirtualClock } from './virtual-clock.ts'
 import type { EventOwner } from './virtual-time.ts'
 
@@ -37,6 +39,10 @@ export class SimulatedProgram implements Platform, EventOwner {
 
   get network(): Network {
     return this.#network
+  }
+
+  async reliableUdp(): Promise<ReliableUdpSupport> {
+    return simulatedReliableUdp(this.#ip, this)
   }
 
   get condition(): EventOwner['condition'] {

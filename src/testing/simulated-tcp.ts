@@ -101,6 +101,12 @@ export class TcpEndpoint implements TcpConnection {
     this.#awaitAnswer()
   }
 
+  /** Without a handshake: both sides know by other means that the path between them is open. */
+  openWithWindow(window: number): void {
+    this.#sender.acknowledge(0, window)
+    this.#establish()
+  }
+
   start(handlers: TcpHandlers): void {
     this.#handlers = handlers
     if (this.#outcome !== undefined) this.#tellClose()

@@ -100,6 +100,7 @@ export const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   aedes: ['src/broker/'],
   mqtt: ['src/rendezvous/mqtt/mqtt-connector.ts'],
   ws: ['src/broker/'],
+  'udx-native': ['src/platform/node/node-reliable-udp.ts'],
 }
 
 export const MAX_LINES = 450

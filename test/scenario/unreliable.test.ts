@@ -250,7 +250,7 @@ describe('where UDP is blocked', () => {
       }
       const { clock, random, files } = platform
       const bob = await stage.join('bob', {
-        on: { clock, random, files, hostName: 'bob', network: withoutUdp },
+        on: { clock, random, files, hostName: 'bob', network: withoutUdp, reliableUdp: () => platform.reliableUdp() },
         discovery: [],
       })
       const eve = await stage.join('eve')

@@ -6,6 +6,7 @@ import { NodeClock } from './node-clock.ts'
 import { NodeFiles } from './node-files.ts'
 import { NodeNetwork } from './node-network.ts'
 import { NodeRandom } from './node-random.ts'
+import { nodeReliableUdp } from './node-reliable-udp.ts'
 
 let platform: Platform | undefined
 
@@ -17,6 +18,7 @@ export function nodePlatform(): Platform {
     network: new NodeNetwork(),
     files: new NodeFiles(),
     hostName: hostname().replace(/\.local$/, ''),
+    reliableUdp: nodeReliableUdp,
   }
   return platform
 }
