@@ -357,6 +357,35 @@ export const MAX_TURN_REDIRECTIONS = 3
 export const MAX_TURN_CONNECTIONS_PENDING = 32
 /** Bytes of a reliable stream over UDP that wait for a program that has paused it; about what may be on its way at 1 Gbit/s and 30 ms. */
 export const MAX_RELIABLE_UDP_UNREAD_BYTES = 4_194_304
+/** Bytes of one description between two agents; with all candidates it has about 800. */
+export const MAX_ICE_MESSAGE_BYTES = 2_048
+/** Candidates of the other side: a host with several interfaces has about ten. */
+export const MAX_ICE_CANDIDATES = 32
+/** Pairs that are checked (RFC 8445 section 6.1.2.5). */
+export const MAX_ICE_PAIRS = 100
+/** Checks sent to one address that has not answered: the other side may have named a third party. */
+export const MAX_ICE_UNANSWERED_CHECKS = 5
+/** Sockets that one side opens for a birthday search, and ports that the other tries: together they meet with 99.7 %. */
+export const ICE_BIRTHDAY_SOCKETS = 256
+export const ICE_BIRTHDAY_PORTS = 1_500
+/** From one birthday search to the next: the other side could ask for them by starting again and again. */
+export const ICE_SEARCH_INTERVAL_MS = 60_000
+/** Ports that are tried behind one that was just mapped: other programs of the site make mappings, too. */
+export const ICE_PREDICTED_PORTS = 8
+/** Mappings that are predicted, one after the other. */
+export const MAX_ICE_PREDICTIONS = 8
+/** Connections that the other side nominates in one session. */
+export const MAX_ICE_STREAMS = 8
+/** Connections that are accepted and have not yet been nominated. */
+export const MAX_ICE_PENDING_CONNECTIONS = 16
+/** Bytes of a connection before it is nominated: one check. */
+export const MAX_ICE_NEGOTIATION_BYTES = 2_048
+/** Connects to one address of the other side in a session. */
+export const MAX_ICE_CONNECTS = 12
+/** Paths that a report lists. */
+export const MAX_ICE_JOURNAL_ENTRIES = 200
+/** Old sessions of the other side whose late messages are known as such. */
+export const MAX_ICE_RETIRED_SESSIONS = 32
 
 // peerpy --------------------------------------------------------------------------------------------------------------
 

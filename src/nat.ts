@@ -11,6 +11,8 @@ import {
   type NatBehaviour,
 } from './nat/behaviour/discover.ts'
 import type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
+import { Agent } from './nat/ice/agent.ts'
+import { type AgentOptions, checkAgentOptions } from './nat/ice/agent-options.ts'
 import { portMapperOf } from './nat/port-mapping/port-mapper.ts'
 import type { PortMapping } from './nat/port-mapping/port-mapping.ts'
 import type { MapOptions } from './nat/port-mapping/port-mapping-options.ts'
@@ -41,6 +43,13 @@ export type { MappingLifetime } from './nat/behaviour/mapping-lifetime.ts'
 export type { ServerReport } from './nat/behaviour/survey.ts'
 export type { TcpBehaviour } from './nat/behaviour/tcp-behaviour.ts'
 export type { UdpBehaviour } from './nat/behaviour/udp-behaviour.ts'
+export type { Agent, ConnectivityReport, Path } from './nat/ice/agent.ts'
+export type { AgentOptions, RelayServer } from './nat/ice/agent-options.ts'
+export type { Candidate, CandidateTransport, CandidateType } from './nat/ice/candidate.ts'
+export type { PathKind } from './nat/ice/candidate-pair.ts'
+export type { DirectPolicy } from './nat/ice/description.ts'
+export type { PathMethod, PathReport, PathResult } from './nat/ice/journal.ts'
+export type { NatSummary } from './nat/ice/nat-summary.ts'
 export type { PortMappingProtocol } from './nat/port-mapping/mapping-service.ts'
 export type { PortMapping, PortMappingState } from './nat/port-mapping/port-mapping.ts'
 export { parseStunUri, type ServerTransport, type StunUri } from './nat/stun/stun-uri.ts'
@@ -157,4 +166,17 @@ export interface MapPortOptions extends MapOptions {
  */
 export async function mapPort(options: MapPortOptions): Promise<PortMapping> {
   return portMapperOf(options?.network ?? nodePlatform(), keepProcessAlive).map(options)
+}
+
+/**
+ * Connects two programs that can exchange small messages somehow: over the LAN, by UDP or TCP through both NATs, or over a relay,
+ * all tried at the same time. `onPath` gets each connection as it stands, first mostly a relay and then a better one; `report`
+ * tells what was tried and why it is no better. It keeps the process alive until `close()`.
+ *
+ * @throws TypeError or RangeError for wrong arguments; what the network does is told by `onWarning` and `report`
+ */
+export function createAgent(options: AgentOptions): Agent {
+  const platform = options?.network ?? nodePlatform()
+  const mapPort = (wanted: MapOptions) => portMapperOf(platform, keepProcessAlive).map(wanted)
+  return new Agent(checkAgentOptions(options, platform, mapPort))
 }

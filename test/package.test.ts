@@ -20,7 +20,7 @@ import { type DataType, PeerpyPeer, Tuple } from 'earshot/compat/peerpy'
 import { PythonConnectNode, type PythonConnectPeer } from 'earshot/compat/pythonconnect'
 import { type Broker, startBroker } from 'earshot/broker'
 import { browse, publish } from 'earshot/mdns'
-import { allocate, allocateTcp, type Allocation, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
+import { allocate, allocateTcp, type Allocation, createAgent, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
 import { simulate } from 'earshot/testing'
 import { z } from 'zod'
@@ -55,6 +55,8 @@ for (const [name, answer] of await node.ask(['a'], 'q')) name satisfies string, 
 await using hub = await bridge('chat', 'pythonconnect', { network, identity })
 hub.on('device', ({ name, peerId }) => name + peerId)
 peer.on('close', ({ connection, error }) => void [connection.id, error?.code])
+const agent = createAgent({ localId: 'a', remoteId: 'b', send: message => void message.length, onPath: ({ kind }) => kind satisfies 'lan' | 'direct' | 'relay' })
+agent.report.advice.join()
 await using broker: Broker = await startBroker({ port: 0, user: { name: 'ada', password: 'tea' } })
 broker.urls satisfies readonly string[]
 interfaces()[0]?.name satisfies string | undefined

@@ -32,6 +32,7 @@ export const LAYERS: readonly string[] = [
   'src/nat/behaviour/',
   'src/nat/turn/',
   'src/nat/port-mapping/',
+  'src/nat/ice/',
   'src/rendezvous/',
   'src/rendezvous/mqtt/',
   'src/broker/',

@@ -114,6 +114,7 @@ class Player implements ProgramEnvironment {
           nat.measureMappingLifetime({ network, ...this.#untilLeaving(options) }),
         allocateTcp: (options: nat.AllocateTcpOptions) => nat.allocateTcp({ network, ...this.#untilLeaving(options) }),
         allocate: (options: nat.AllocateOptions) => nat.allocate({ network, ...this.#untilLeaving(options) }),
+        createAgent: (options: nat.AgentOptions) => nat.createAgent({ network, ...options }),
         mapPort: (options: nat.MapPortOptions) => nat.mapPort({ network, ...this.#untilLeaving(options) }),
       },
       'earshot/compat/pythonconnect': {
