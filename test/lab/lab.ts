@@ -103,7 +103,8 @@ export class Program {
       '-e',
       source.replaceAll('DIST/', DIST),
     ]
-    this.#child = spawn(command!, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#child = spawn(command!, args, { stdio: ['pipe', 'pipe', 'inherit'] })
+    this.#child.stdin!.on('error', () => {}) // It has ended: `until` says so.
     createInterface({ input: this.#child.stdout! }).on('line', line => {
       this.#lines.push(JSON.parse(line))
       this.#changed()
@@ -134,11 +135,26 @@ export class Program {
     })
   }
 
+  /** One JSON value a line, on its stdin. */
+  say(value: unknown): void {
+    this.#child.stdin!.write(`${JSON.stringify(value)}\n`)
+  }
+
+  /** Calls for each value, printed already or to come. */
+  follow<T = unknown>(onValue: (value: T) => void): void {
+    let told = 0
+    const tell = () => {
+      while (told < this.#lines.length) onValue(this.#lines[told++] as T)
+    }
+    this.#waiting.add(tell)
+    tell()
+  }
+
   stop(): void {
     this.#child.kill('SIGKILL')
   }
 
   #changed(): void {
-    for (const check of this.#waiting) check()
+    for (const check of [...this.#waiting]) check()
   }
 }
