@@ -121,8 +121,16 @@ export interface TcpConnection {
   start(handlers: TcpHandlers): void
   /** Queues bytes. False: the send buffer is full, wait for `onDrain` before writing more. */
   write(bytes: Uint8Array): boolean
-  /** The same for several pieces in a row, where the system can send them without a copy into one. */
+  /**
+   * The same for several pieces in a row, where the system can send them without a copy into one. Their memory is the
+   * connection's from now on.
+   */
   writeAll?(pieces: readonly Uint8Array[]): boolean
+  /**
+   * Nobody uses these bytes any more, which arrived here: their memory is given back at once, where the system can do so.
+   * At a high rate the garbage collector comes too late for buffers outside its heap.
+   */
+  release?(bytes: Uint8Array): void
   /** Stops reading, so that the sender feels back-pressure; `resume` goes on. */
   pause(): void
   resume(): void

@@ -140,8 +140,10 @@ export class SecureConnection implements TcpHandlers {
     try {
       if (state.kind === 'handshake') this.#shake(state, chunk)
       else if (state.kind !== 'open') return
-      else if (this.#receiver) state.channel.opener.push(chunk, this.#onPlaintext)
-      else this.#early.push(chunk)
+      else if (this.#receiver) {
+        state.channel.opener.push(chunk, this.#onPlaintext)
+        this.#tcp.release?.(chunk)
+      } else this.#early.push(chunk)
     } catch (error) {
       this.#fail(error)
     }

@@ -7,6 +7,8 @@ import { uniqueService } from './peer-process.ts'
 
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
 const TOTAL_BYTES = 1_073_741_824
+/** Node 24 takes 77 MB for a room that does nothing, 11 more than Node 20, and collects garbage later. */
+const MOST_MEGABYTES = Number.parseInt(process.versions.node, 10) >= 24 ? 165 : 150
 
 /** What both programs need; the largest resident set they ever had goes out as the last line. */
 const PREFIX = `
@@ -52,7 +54,9 @@ function run(program: string, ...args: readonly string[]): { child: ChildProcess
   return { child, next: async () => JSON.parse((await lines.next()).value) }
 }
 
-test('1 GiB goes through one stream with less than 150 MB of memory in each process', { timeout: 60_000 }, async () => {
+test(`1 GiB goes through one stream with less than ${MOST_MEGABYTES} MB of memory in each process`, {
+  timeout: 60_000,
+}, async () => {
   const service = uniqueService()
   const reader = run(READER, service)
   const { address } = await reader.next()
@@ -65,8 +69,8 @@ test('1 GiB goes through one stream with less than 150 MB of memory in each proc
       `1 GiB in ${seconds.toFixed(1)} s; at most ${read.megabytes} MB to read, ${written.megabytes} MB to write`,
     )
     expect(read.count).toBe(TOTAL_BYTES)
-    expect(read.megabytes).toBeLessThan(150)
-    expect(written.megabytes).toBeLessThan(150)
+    expect(read.megabytes).toBeLessThan(MOST_MEGABYTES)
+    expect(written.megabytes).toBeLessThan(MOST_MEGABYTES)
     await Promise.all([reader, writer].map(({ child }) => child.exitCode ?? once(child, 'exit')))
   } finally {
     for (const { child } of [reader, writer]) child.kill('SIGKILL')

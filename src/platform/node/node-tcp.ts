@@ -20,6 +20,8 @@ import { nodeError, systemCodeOf } from './node-error.ts'
 
 /** About one record is queued behind the kernel's own buffer: an urgent frame waits for no more than that. */
 const SEND_BUFFER_BYTES = 65_536
+/** What arrives at a high rate comes in chunks of 64 KiB. */
+const LONG_CHUNK_BYTES = 16_384
 const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, highWaterMark: SEND_BUFFER_BYTES }
 
 export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection> {
@@ -169,10 +171,19 @@ class NodeTcpConnection implements TcpConnection {
   writeAll(pieces: readonly Uint8Array[]): boolean {
     if (!this.#socket.writable) return true
     this.#socket.cork()
-    let takesMore = true
-    for (const piece of pieces) takesMore = this.#socket.write(piece)
+    const last = pieces.length - 1
+    for (let i = 0; i < last; i++) this.#socket.write(pieces[i]!)
+    const takesMore = this.#socket.write(pieces[last]!, () => {
+      for (const piece of pieces) this.release(piece)
+    })
     this.#socket.uncork()
     return takesMore
+  }
+
+  release(bytes: Uint8Array): void {
+    const buffer: ArrayBufferLike & { transfer?(byteLength: number): unknown } = bytes.buffer
+    // A short chunk shares its memory with others. Before Node 21 the garbage collector has to do.
+    if (bytes.length === buffer.byteLength && bytes.length >= LONG_CHUNK_BYTES) buffer.transfer?.(0)
   }
 
   pause(): void {
