@@ -5,6 +5,7 @@ import * as fs from 'node:fs/promises'
 import { constants, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Store } from '../store.ts'
+import { makeFolder } from './make-folder.ts'
 import { nodeError, systemCodeOf } from './node-error.ts'
 
 export class FileStore implements Store {
@@ -59,7 +60,7 @@ export class FileStore implements Store {
   ): Promise<void> {
     const temporary = `${path}.${randomUUID()}.tmp`
     try {
-      await fs.mkdir(this.#directory, { recursive: true, mode: 0o700 })
+      await makeFolder(this.#directory, 0o700)
       await writeDurably(temporary, bytes)
       await publish(temporary)
     } catch (error) {

@@ -5,6 +5,7 @@ import { basename, resolve } from 'node:path'
 import type { Files, Folder, LocatedFile, ReadableFile } from '../files.ts'
 import { fileError } from './file-error.ts'
 import { describeStats } from './file-stats.ts'
+import { makeFolder } from './make-folder.ts'
 import { NodeFile } from './node-file.ts'
 import { NodeFolder } from './node-folder.ts'
 
@@ -27,7 +28,7 @@ export class NodeFiles implements Files {
 
   async openFolder(path: string, { create }: { readonly create: boolean }): Promise<Folder> {
     try {
-      if (create) await fs.mkdir(path, { recursive: true })
+      if (create) await makeFolder(path)
       // The user may name a link: from here on none is followed.
       return new NodeFolder(await fs.realpath(path))
     } catch (error) {
