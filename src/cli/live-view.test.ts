@@ -39,3 +39,16 @@ test('what stood above stays', async () => {
   view.end()
   expect(await drawn(screen)).toEqual(['$ earshot', 'c', ''])
 })
+
+test('what the terminal shows of Ctrl-C leaves no trace', async () => {
+  const screen = new Screen(40)
+  const view = new LiveView(screen)
+  view.draw(['film.mkv 28 %'])
+  screen.write('^C')
+  view.draw(['film.mkv 29 %'])
+  expect(await drawn(screen)).toEqual(['film.mkv 29 %', ''])
+  screen.write('^C')
+  view.clear()
+  expect(await drawn(screen)).toEqual([''])
+  expect(screen.cursor).toEqual({ row: 0, column: 0 })
+})

@@ -49,10 +49,10 @@ export class LiveView {
     return [...lines.slice(0, room - 1), `… and ${lines.length - room + 1} more`]
   }
 
-  /** A terminal made narrower since has wrapped the lines drawn before. */
+  /** A terminal made narrower since has wrapped the lines drawn before, and one that shows ^C has moved the cursor. */
   #toFirstLine(): string {
     const { columns } = this.#terminal
     const rows = this.#drawn.reduce((sum, line) => sum + Math.max(1, Math.ceil(textWidth(line) / columns)), 0)
-    return rows > 0 ? `\u001b[${rows}A` : ''
+    return rows > 0 ? `\r\u001b[${rows}A` : ''
   }
 }
