@@ -63,7 +63,13 @@ class StoppableInput {
     } catch (error) {
       if (!this.#isStopped) throw error
     }
-    await writer.close()
+    try {
+      await writer.close()
+    } catch (error) {
+      // A stream that broke can only say that it is closed; why is what `closed` rejects with.
+      await writer.closed
+      throw error
+    }
   }
 }
 

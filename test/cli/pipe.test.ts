@@ -82,6 +82,8 @@ test('a reader that has had enough ends it, and is no failure on its side', asyn
   ada.closeOutput()
   expect(await ada.exitCode).toBe(0)
   expect(await bob.exitCode).toBe(1)
+  expect(bob.stderr.text).toMatch(/^earshot: .*(gone|left|closed|broke|reset|does not|nobody)/m)
+  expect(bob.stderr.text).not.toMatch(/WritableStream/)
 })
 
 test('--json has the bytes in events', async () => {
