@@ -168,3 +168,11 @@ test('receive --timeout waits so long for the first offer', async () => {
   expect(await there.bob.exitCode).toBe(3)
   expect(there.bob.stderr.text).toMatch(/nobody sent anything within 300 ms/)
 })
+
+test('a folder that cannot be is told once, and at once', async () => {
+  const file = write(freshFolder(), 'no-folder', '')
+  const bob = earshot(['receive', file, '--room', freshRoom(), '--json'])
+  expect(await bob.exitCode).toBe(1)
+  expect(bob.stdout.events).toMatchObject([{ event: 'error', code: 'not-found' }])
+  expect(bob.stderr.text.match(/cannot open the folder/g)).toHaveLength(1)
+})

@@ -60,10 +60,11 @@ async function receive(context: CommandContext, dir: string, options: ReceiveCom
   const { output } = context
   await visitRoom(context, { visible: true }, async room => {
     const board = new TransferBoard(output, stderrTerminal())
-    showWarnings(room, output, text => board.note(text))
     const reception = new FileReception(context, board, { ...options, accept: mode })
     const inbox = room.inbox(dir, { accept: offer => reception.decide(offer), overwrite: options.overwrite })
     await inbox.ready
+    // Not before: that the folder cannot be used would be told twice.
+    showWarnings(room, output, text => board.note(text))
     inbox.on('transfer', transfer => reception.follow(transfer))
     sayReady(context, room, inbox)
     await reception.untilDone()
