@@ -62,7 +62,7 @@ async function pingOnce({ output, interrupt }: CommandContext, peer: Peer, seq: 
 function summarise({ output }: CommandContext, peer: Peer, roundTripsMs: readonly number[]): void {
   const sorted = roundTripsMs.toSorted((a, b) => a - b)
   const minMs = sorted[0]!
-  const medianMs = sorted[Math.floor(sorted.length / 2)]!
+  const medianMs = (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2
   const maxMs = sorted.at(-1)!
   output.event('summary', { id: peer.id, count: sorted.length, minMs, medianMs, maxMs })
   const [min, median, max] = [minMs, medianMs, maxMs].map(formatDuration)
