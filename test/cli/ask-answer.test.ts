@@ -154,4 +154,8 @@ test('ping shows round trips and their path', async () => {
   expect(await json.exitCode).toBe(0)
   expect(json.stdout.events.map(({ event }) => event)).toEqual(['pong', 'pong', 'pong', 'summary'])
   expect(json.stdout.events[0]).toMatchObject({ name: 'Bob', seq: 1, rttMs: expect.any(Number), path: { kind: 'lan' } })
+  const two = earshot(['ping', 'Bob', ...options, '--json', '--count', '2'])
+  expect(await two.exitCode).toBe(0)
+  const { minMs, medianMs, maxMs } = two.stdout.events[2] as Readonly<Record<string, number>>
+  expect(medianMs).toBeCloseTo((minMs! + maxMs!) / 2)
 })
