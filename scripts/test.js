@@ -6,7 +6,8 @@
  *   --also-node 22,24   everything on the present Node, then the group `unit` on these
  *
  * On Linux they run in a network namespace of their own. Elsewhere, and where the system does not allow that, a guard in
- * each process refuses whatever is not loopback. The last line is `N passed, N failed, N skipped` over all runs.
+ * each process refuses whatever is not loopback. The last line is `N passed, N failed, N skipped` over all runs, or
+ * `interrupted`.
  */
 
 import { spawn, spawnSync } from 'node:child_process'
@@ -41,7 +42,9 @@ async function main({ nodes, alsoNodes, unitOnly, filters }) {
     if (interrupted) break
     counts = addCounts(counts, await runVitest(version, namespace ?? [], groups, vitestOptions))
   }
-  console.log(`${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`)
+  console.log(
+    interrupted ? 'interrupted' : `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped`,
+  )
   return interrupted ? 130 : counts.failed > 0 ? 1 : 0
 }
 
@@ -73,7 +76,8 @@ function build() {
 function leaveOutLab(reasons, filters) {
   const paths = filters.filter(filter => !filter.startsWith('-'))
   const files = labFiles(root).filter(file => paths.length === 0 || paths.some(path => file.includes(path)))
-  for (const file of files) console.log(`left out: ${file}: ${reasons.join(', ')}`)
+  if (files.length > 0) console.log(`left out, since this machine lacks what they need: ${reasons.join(', ')}`)
+  for (const file of files) console.log(`  ${file}`)
   return files.reduce((sum, file) => sum + countLabTests(root, file), 0)
 }
 
