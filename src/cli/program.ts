@@ -14,6 +14,7 @@ import { addReceive } from './commands/receive.ts'
 import { addSend } from './commands/send.ts'
 import { addWho } from './commands/who.ts'
 import { addCompat } from './compat/compat.ts'
+import { details, HELP_LAYOUT, reportUsage } from './help.ts'
 import { addSettings } from './settings.ts'
 
 const DETAILS = `
@@ -23,12 +24,14 @@ Examples:
   $ earshot chat kitchen --name Ada  in another room, under another name
   $ earshot ask Ada weather          ask one peer a question
   $ earshot answer time -- date      answer questions by running a command
-  $ earshot pipe Ada < film.mkv      standard input there, where 'earshot pipe > film.mkv' waits
+  $ earshot pipe Ada < film.mkv      stdin to where 'earshot pipe' waits
   $ earshot receive ~/Downloads      take files
   $ earshot send film.mkv --to Ada   send one
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
-Environment: NO_COLOR for plain text, EARSHOT_SECRET instead of --secret, EARSHOT_STUN instead of --stun, EARSHOT_DEBUG for stack traces.`
+
+Environment: NO_COLOR for plain text, EARSHOT_SECRET, EARSHOT_STUN and EARSHOT_BROKER_USER instead of the options of these
+names, EARSHOT_DEBUG for stack traces.`
 
 /** The program; parsing a command line runs its command through `run`. Errors of usage are thrown, not exited. */
 export function createProgram(version: string, run: RunCommand): Command {
@@ -37,9 +40,10 @@ export function createProgram(version: string, run: RunCommand): Command {
     .usage('[command] [options]')
     .version(version)
     .exitOverride()
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp(HELP_LAYOUT)
+    .configureOutput({ outputError: (text, write) => write(reportUsage(text)) })
     .showSuggestionAfterError()
-    .addHelpText('after', DETAILS)
+    .addHelpText('after', details(DETAILS))
   addSettings(program)
   addWho(program, run)
   addChat(program, run)

@@ -25,7 +25,7 @@ export const DEFAULT_TIMEOUT_MS = 5_000
 export function addSettings(program: Command): void {
   program
     .addOption(new Option('-n, --name <name>', 'what others call you').default(undefined, 'the host name'))
-    .addOption(new Option('-r, --room <room>', 'the room to use').default(undefined, DEFAULT_ROOM))
+    .addOption(new Option('-r, --room <room>', 'the room to use').default(undefined, `${DEFAULT_ROOM}; of 'who', all`))
     .addOption(new Option('--secret <text>', 'closes the room to those with the same secret').env('EARSHOT_SECRET'))
     .addOption(
       new Option('-i, --interface <name>', 'use only this interface, or those like wl*; may be repeated').argParser(
@@ -40,7 +40,7 @@ export function addSettings(program: Command): void {
     )
     .addOption(
       new Option('-t, --timeout <duration>', 'how long to wait for others, like 500ms, 5s, 2m')
-        .default(undefined, '5s')
+        .default(undefined, 'mostly 5s')
         .argParser(durationArgument),
     )
     .addOption(new Option('--json', 'one JSON object a line on stdout, nothing else there').default(false))

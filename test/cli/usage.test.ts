@@ -12,7 +12,7 @@ test.each([
   [['chat', 'No Such Room!'], /No Such Room!/],
   [['chat', '--name', 'x'.repeat(64)], /63 bytes/],
   [['chat', '--name', ''], /1 to 63 bytes/],
-  [['ask'], /missing required argument/],
+  [['ask'], /who is asked, and the question, are missing/],
   [['ask', 'Ada'], /the question is missing/],
   [['ask', 'Ada', 'weather', '{'], /'\{' is not JSON/],
   [['ask', 'Ada', 'weather', '1', '2'], /too many words/],
@@ -34,6 +34,7 @@ test.each([
   expect(await process.exitCode).toBe(2)
   expect(process.stdout.text).toBe('')
   expect(process.stderr.text).toMatch(message)
+  expect(process.stderr.text).toMatch(/^earshot: .*\n {2}hint: 'earshot --help'/m)
   expect(process.stderr.text).not.toMatch(/^ +at /m)
 })
 
@@ -60,7 +61,8 @@ test('the help names every command, and the exit codes', async () => {
   expect(await process.exitCode).toBe(0)
   for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
-  expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted/)
+  for (const line of process.stdout.text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
+  expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130\s+interrupted/)
 })
 
 test('the version is that of the package', async () => {

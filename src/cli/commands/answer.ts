@@ -6,6 +6,7 @@ import { AnswerProgram } from '../answer-program.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { errorEvent } from '../error-report.ts'
+import { details } from '../help.ts'
 import { fromText, toJsonText } from '../json-value.ts'
 import { PeerLabels, shortId } from '../peer-label.ts'
 import { printableName, printableText } from '../printable.ts'
@@ -28,10 +29,10 @@ export function addAnswer(program: Command, run: RunCommand): void {
   program
     .command('answer')
     .description('answer questions by running a command')
-    .usage('[options] <question> -- <command> [args...]')
+    .usage('[options] <question> -- <command...>')
     .argument('<question>', 'the question to answer')
     .argument('<command...>', 'what to run for each, after --')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((question: string, line: string[], _options: unknown, command: Command) =>
       run(command, context => answer(context, question, line)),
     )

@@ -7,6 +7,7 @@ import { errorEvent } from '../error-report.ts'
 import { UsageError } from '../exit-code.ts'
 import { findPeer } from '../find-peer.ts'
 import { gatherPeers } from '../gather-peers.ts'
+import { details } from '../help.ts'
 import { toText } from '../json-value.ts'
 import { PeerLabels } from '../peer-label.ts'
 import { printableLines, printableText } from '../printable.ts'
@@ -31,9 +32,9 @@ export function addAsk(program: Command, run: RunCommand): void {
     .command('ask')
     .description('ask a peer, or everybody, a question')
     .usage('[options] <name> <question> [json]\n       earshot ask --all [options] <question> [json]')
-    .argument('<words...>', 'name, id or address of the peer (not with --all), the question, and its content as JSON')
+    .argument('[words...]', 'name, id or address of the peer (not with --all), the question, and its content as JSON')
     .option('-a, --all', 'ask everybody in the room', false)
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((words: string[], { all }: { all: boolean }, command: Command) =>
       run(command, context => (all ? askAll(context, readQuestion(words)) : askOne(context, words))),
     )
@@ -62,12 +63,13 @@ function parseJson(text: string): unknown {
 }
 
 async function askOne(context: CommandContext, [nameOrId, ...words]: readonly string[]): Promise<void> {
+  if (nameOrId === undefined) throw new UsageError('who is asked, and the question, are missing')
   const question = readQuestion(words)
   const { output, interrupt, settings } = context
   const options = { timeoutMs: settings.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal: interrupt.signal }
   await visitRoom(context, { visible: false }, async room => {
     showWarnings(room, context.output)
-    const peer = await findPeer(room, nameOrId!, options)
+    const peer = await findPeer(room, nameOrId, options)
     const value = await room.ask(peer, question.name, question.content, options)
     output.event('answer', { id: peer.id, name: peer.name, value })
     output.line(printableLines(toText(value)))

@@ -5,6 +5,7 @@ import { type BrokerOptions, type BrokerUser, startBroker } from '../../broker.t
 import type { EarshotError } from '../../errors.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { errorEvent } from '../error-report.ts'
+import { details } from '../help.ts'
 import { printableText } from '../printable.ts'
 import { untilAborted } from '../until-aborted.ts'
 
@@ -43,7 +44,7 @@ export function addBroker(program: Command, run: RunCommand): void {
         .argParser(userArgument),
     )
     .addOption(new Option('--any-topic', 'serve other programs than earshot, too'))
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((options: Options, command: Command) => run(command, context => serve(context, options)))
 }
 

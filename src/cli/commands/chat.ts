@@ -8,6 +8,7 @@ import type { Room } from '../../index.ts'
 import { sendLines } from '../chat-lines.ts'
 import { type ChatView, jsonView, pipeView, terminalView } from '../chat-view.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
+import { details } from '../help.ts'
 import { LineTerminal } from '../line-terminal.ts'
 import { shortId } from '../peer-label.ts'
 import { printableName } from '../printable.ts'
@@ -35,7 +36,7 @@ export function addChat(program: Command, run: RunCommand): void {
     .command('chat')
     .description('talk to everybody in a room')
     .argument('[room]', 'the room, instead of --room')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((room: string | undefined, _options: unknown, command: Command) =>
       run(command, context =>
         chat({ ...context, settings: { ...context.settings, room: room ?? context.settings.room } }),

@@ -3,6 +3,7 @@
 import type { Command } from 'commander'
 import { defaultInterfaces, interfaces, type NetworkInterface } from '../../net.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
+import { details } from '../help.ts'
 import { printableName } from '../printable.ts'
 import { layoutTable } from '../table.ts'
 
@@ -27,7 +28,7 @@ export function addInterfaces(program: Command, run: RunCommand): void {
   program
     .command('interfaces')
     .description('list the network interfaces of this machine')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((_options: unknown, command: Command) => run(command, listInterfaces))
 }
 

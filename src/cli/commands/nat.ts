@@ -15,6 +15,7 @@ import {
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { UsageError } from '../exit-code.ts'
+import { details } from '../help.ts'
 import { printableText } from '../printable.ts'
 import { layoutTable } from '../table.ts'
 
@@ -56,7 +57,7 @@ export function addNat(program: Command, run: RunCommand): void {
     )
     .option('-6, --ipv6', 'ask over IPv6')
     .option('--lifetime', 'measure as well how long a mapping lives without traffic: takes some minutes')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((options: NatOptions, command: Command) => run(command, context => nat(context, options)))
 }
 

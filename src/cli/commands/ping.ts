@@ -6,6 +6,7 @@ import type { Peer } from '../../index.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { findPeer } from '../find-peer.ts'
+import { details } from '../help.ts'
 import { describePath } from '../peer-path.ts'
 import { printableName } from '../printable.ts'
 import { countArgument, DEFAULT_TIMEOUT_MS, durationArgument } from '../settings.ts'
@@ -31,7 +32,7 @@ export function addPing(program: Command, run: RunCommand): void {
     .argument('<name>', 'name, id or address of the peer')
     .option('-c, --count <number>', 'how many round trips', countArgument, 4)
     .option('--interval <duration>', 'pause between two (default: 1s)', durationArgument)
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((name: string, options: Partial<PingOptions>, command: Command) =>
       run(command, context => ping(context, name, { count: 4, interval: 1_000, ...options })),
     )

@@ -7,6 +7,7 @@ import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { NobodyFoundError } from '../exit-code.ts'
 import { findPeer } from '../find-peer.ts'
+import { details } from '../help.ts'
 import { shortId } from '../peer-label.ts'
 import { printableName } from '../printable.ts'
 import { DEFAULT_TIMEOUT_MS } from '../settings.ts'
@@ -20,7 +21,8 @@ const EXAMPLES = `
 One side waits: 'earshot pipe'. The other calls it by name. What either reads from its standard input the other writes
 to its standard output, byte for byte, and the end of one is the end of the other; it is over when both have ended. On
 a terminal, Ctrl-D ends the input, and so does the end of what comes from the other side. The first who calls is taken,
-whoever it is: close the room with --secret where that matters.
+whoever it is: close the room with --secret where that matters. The side that waits does so for ever, or as long as
+--timeout says.
 
 Examples:
   $ earshot pipe --name Ada > film.mkv
@@ -33,7 +35,7 @@ export function addPipe(program: Command, run: RunCommand): void {
     .command('pipe')
     .description('standard input there, standard output here')
     .argument('[name]', 'name or id of the peer that waits; without it, wait for one who calls')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((name: string | undefined, _options: unknown, command: Command) =>
       run(command, context => (name === undefined ? waitForCaller(context) : call(context, name))),
     )

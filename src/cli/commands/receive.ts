@@ -8,6 +8,7 @@ import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { errorEvent } from '../error-report.ts'
 import { NobodyFoundError, UsageError } from '../exit-code.ts'
+import { details } from '../help.ts'
 import { PeerLabels, shortId } from '../peer-label.ts'
 import { printableName, printableText } from '../printable.ts'
 import { stderrTerminal } from '../stderr-terminal.ts'
@@ -18,7 +19,7 @@ import { showWarnings } from '../warnings.ts'
 import { askYesOrNo } from '../yes-or-no.ts'
 
 const EXAMPLES = `
-Takes files until Ctrl-C. Nothing is overwritten, nothing leaves the folder, and a file stands there under its name only
+Takes files until Ctrl-C, or ends with 3 where nobody offers anything for as long as --timeout says. Nothing is overwritten, nothing leaves the folder, and a file stands there under its name only
 when it is complete and checked. What was broken off is there as .NAME.….earshot-part, and goes on when it is sent again.
 
 Examples:
@@ -48,7 +49,7 @@ export function addReceive(program: Command, run: RunCommand): void {
     )
     .option('--once', 'end when something has arrived', false)
     .option('--overwrite', 'replace files of the same name', false)
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((dir: string, options: ReceiveCommandOptions, command: Command) =>
       run(command, context => receive(context, dir, options)),
     )

@@ -10,6 +10,7 @@ import { formatDuration } from '../duration.ts'
 import { errorEvent } from '../error-report.ts'
 import { UsageError } from '../exit-code.ts'
 import { findPeer } from '../find-peer.ts'
+import { details } from '../help.ts'
 import { PeerLabels } from '../peer-label.ts'
 import { printableText } from '../printable.ts'
 import { DEFAULT_TIMEOUT_MS } from '../settings.ts'
@@ -37,7 +38,7 @@ export function addSend(program: Command, run: RunCommand): void {
     .description('send files and folders to a peer')
     .argument('<file...>', 'files and folders')
     .option('--to <name>', 'name or id of the peer; not needed where --peer says its address')
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action((files: string[], options: SendCommandOptions, command: Command) =>
       run(command, context => send(context, files, options)),
     )

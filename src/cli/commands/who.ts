@@ -5,6 +5,7 @@ import { discover, type Peer, type Room } from '../../index.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { formatDuration } from '../duration.ts'
 import { NobodyFoundError, UsageError } from '../exit-code.ts'
+import { details } from '../help.ts'
 import { LiveView } from '../live-view.ts'
 import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
 import { nearest } from '../nearest.ts'
@@ -41,7 +42,7 @@ export function addWho(program: Command, run: RunCommand): void {
       'end after this long (default: Ctrl-C ends; 3s where stdout is no terminal)',
       durationArgument,
     )
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .allowExcessArguments()
     .action(({ for: lookMs }: { for?: number }, command: Command) =>
       run(command, async context => {

@@ -6,6 +6,7 @@ import type { Identity } from '../../index.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { errorEvent } from '../error-report.ts'
 import { UsageError } from '../exit-code.ts'
+import { details } from '../help.ts'
 import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
 import type { Output } from '../output.ts'
 import { printableName, printableText } from '../printable.ts'
@@ -33,7 +34,7 @@ export function addBridge(group: Command, run: RunCommand): void {
     .description('a room and the devices of peerpy or pythonConnect as one')
     .addArgument(new Argument('<network>', 'where the devices are').choices(['peerpy', 'pythonconnect']))
     .option('-q, --question <name>', "the question of the room that stands for those of devices (default: 'question')")
-    .addHelpText('after', DETAILS)
+    .addHelpText('after', details(DETAILS))
     .action((network: NetworkKind, options: BridgeCommandOptions, command: Command) =>
       run(command, context => openBridge(context, network, options)),
     )

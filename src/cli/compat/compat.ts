@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import type { RunCommand } from '../command-context.ts'
+import { details } from '../help.ts'
 import { addBridge } from './bridge.ts'
 import { addPeerpy } from './peerpy.ts'
 import { addPythonConnect } from './pythonconnect.ts'
@@ -18,6 +19,6 @@ export function addCompat(program: Command, run: RunCommand): void {
   const group = program
     .command('compat')
     .description('talk to peerpy and pythonConnect on their own protocols, from any language')
-    .addHelpText('after', DETAILS)
+    .addHelpText('after', details(DETAILS))
   for (const add of PROGRAMS) add(group, run)
 }

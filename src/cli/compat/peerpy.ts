@@ -5,6 +5,7 @@ import { type DataType, type PeerpyConnection, PeerpyPeer, type PeerpyPeerOption
 import { EarshotError } from '../../errors.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { UsageError } from '../exit-code.ts'
+import { details } from '../help.ts'
 import { countArgument } from '../settings.ts'
 import { type BridgeCommand, booleanField, numberField, optionalField, payloadOf, textField } from './command-fields.ts'
 import { JsonBridge } from './json-bridge.ts'
@@ -39,7 +40,7 @@ export function addPeerpy(group: Command, run: RunCommand): void {
     .option('--invisible', 'do not answer those who look for peers')
     .option('--max-connections <number>', 'then callers wait for a place', countArgument)
     .option('--max-message <bytes>', 'longest message sent; the program mostly fails at more than 8192', countArgument)
-    .addHelpText('after', DETAILS)
+    .addHelpText('after', details(DETAILS))
     .action((options: PeerpyOptions, command: Command) => run(command, context => bridge(context, options)))
 }
 

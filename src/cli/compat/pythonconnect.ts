@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { PythonConnectNode, type PythonConnectOptions } from '../../compat/pythonconnect.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { UsageError } from '../exit-code.ts'
+import { details } from '../help.ts'
 import { warnOfMissingInterfaces } from '../missing-interfaces.ts'
 import { durationArgument, type Settings } from '../settings.ts'
 import { type BridgeCommand, numberField, optionalField, textField } from './command-fields.ts'
@@ -34,7 +35,7 @@ export function addPythonConnect(group: Command, run: RunCommand): void {
       'time a device is given to read a frame before the next, for slow ones more (default: 20ms)',
       durationArgument,
     )
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', details(EXAMPLES))
     .action(({ pace }: { pace?: number }, command: Command) =>
       run(command, context => joinDevices(context, pace === undefined ? {} : { paceMs: pace })),
     )
