@@ -12,6 +12,8 @@ const config: ViteUserConfig = defineConfig({
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['test/lab/**'],
           testTimeout: 15_000,
+          // By default one core is left free, of two that is half of the time.
+          maxWorkers: '100%',
           sequence: { groupOrder: 0 },
         },
       },
