@@ -93,7 +93,8 @@ export class FileSender {
       } catch (error) {
         signal.throwIfAborted()
         const isBack = brokeAt !== undefined && isNoAnswer(error) && current.state !== 'gone'
-        if (current.state !== 'gone' && !isBack) throw error
+        // Who calls it off and leaves is not waited for.
+        if ((current.state !== 'gone' || wasToldWhy(error)) && !isBack) throw error
         if (!isBack) brokeAt = this.#clock.now()
         const leftMs = brokeAt! + waitMs - this.#clock.now()
         if (leftMs <= 0) throw error
@@ -218,4 +219,9 @@ function notSent({ offer, skipped }: TransferSource): EarshotError {
     `of '${offer.name}' are not sent, being links or no files: ${shown}${more > 0 ? ` and ${more} more` : ''}`,
     { hint: 'Send what a link leads to by its own path.' },
   )
+}
+
+/** True where the transfer was ended by the other side, and not by the end of the session. */
+function wasToldWhy(error: unknown): boolean {
+  return error instanceof EarshotError && error.code !== 'closed' && error.code !== 'lost'
 }

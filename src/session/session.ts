@@ -340,7 +340,7 @@ export class Session implements PathsHandlers {
     this.#closing = { end, done, finish }
     let isSaid = false
     const sayGoodbye = () => {
-      if (isSaid) return
+      if (isSaid || this.#isClosed) return
       isSaid = true
       this.#queue.flush()
       if (this.#paths.chosen) this.#paths.end({ code, reason: boundText(reason, MAX_REASON_BYTES), retryAfterMs })
@@ -351,7 +351,8 @@ export class Session implements PathsHandlers {
       this.#clock.setTimer(CLOSE_FLUSH_MS, sayGoodbye),
       this.#clock.setTimer(CLOSE_TIMEOUT_MS, () => this.#finish(end)),
     ]
-    if (this.#paths.chosen) this.#queue.whenIdle(sayGoodbye)
+    // Streams and transfers that end with the room say so in this turn: that goes before the goodbye.
+    if (this.#paths.chosen) this.#clock.afterTurn(() => this.#queue.whenIdle(sayGoodbye))
     else sayGoodbye()
     return done.finally(() => {
       for (const timer of timers) timer.cancel()
