@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Caller } from '../../src/index.ts'
+import { MAX_PATHS } from '../../src/limits.ts'
 import { type JoinAs, logOf, onStage, peerOf } from './stage.ts'
 
 const sessions = ({ kind }: { kind: string }) => kind === 'tcp connection'
@@ -80,8 +81,8 @@ describe('where two peers dial each other', () => {
               const logOfBob = logOf(bob)
               await stage.advance(20_000)
               expect([logOfAda, logOfBob]).toEqual([['peer bob'], ['peer ada']])
-              // At most one path on each of the LANs, with two ends each.
-              expect(stage.net.open().filter(sessions).length).toBeLessThanOrEqual(4)
+              // Mostly one path on each of the LANs, sometimes one more that was under way; each has two ends.
+              expect(stage.net.open().filter(sessions).length).toBeLessThanOrEqual(2 * MAX_PATHS)
             },
             { seed, lan: { jitterMs } },
           ),
