@@ -208,7 +208,11 @@ export class Connector {
       if (!peer) throw new EarshotError('closed', 'the peer ended the session as soon as it stood')
       return peer
     } catch (error) {
-      if (!(error instanceof EarshotError) || error.reason !== 'duplicate' || remoteId === undefined) throw error
+      if (!(error instanceof EarshotError) || remoteId === undefined || limits.signal.aborted) throw error
+      // Where dials cross, the word `duplicate` may be lost with its connection.
+      const present = this.#room.peer(remoteId)
+      if (present?.state === 'here') return present
+      if (error.reason !== 'duplicate') throw error
       return this.#fromOtherConnection(remoteId, limits.signal)
     }
   }
