@@ -7,9 +7,14 @@ import type { JoinOptions } from './endpoint/options.ts'
 import type { Room } from './endpoint/room.ts'
 import { generateIdentity, type Identity as StoredIdentity } from './identity/identity.ts'
 import { loadIdentity } from './identity/stored-identity.ts'
+import { portMapperOf } from './nat/port-mapping/port-mapper.ts'
 import { FileStore } from './platform/node/file-store.ts'
 import { keepProcessAlive } from './platform/node/keep-process-alive.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
+import type { Platform } from './platform/platform.ts'
+import { mqttConnector } from './rendezvous/mqtt/mqtt-connector.ts'
+import { ReconnectingRendezvous } from './rendezvous/reconnecting-rendezvous.ts'
+import type { Rendezvous } from './rendezvous/rendezvous.ts'
 
 /** Who a peer is: an Ed25519 key pair. Its id is the public key in base32. */
 export type Identity = StoredIdentity
@@ -35,7 +40,26 @@ export const Identity: {
  * @throws TypeError or RangeError for wrong arguments; rejects with `address-in-use`, `permission-denied`
  */
 export async function join(service: string, options: JoinOptions = {}): Promise<Room> {
-  return joinOn(options?.network ?? nodePlatform(), service, options, keepProcessAlive)
+  const platform = options?.network ?? nodePlatform()
+  return joinOn(service, options, {
+    platform,
+    hold: keepProcessAlive,
+    internet: {
+      mapPort: wanted => portMapperOf(platform, keepProcessAlive).map(wanted),
+      rendezvousAt: (url, trustedCertificates) => brokerAt(url, platform, trustedCertificates),
+    },
+  })
+}
+
+/** The rendezvous at an MQTT broker. `mqtt` opens its sockets itself: on a simulated network there is none. */
+function brokerAt(
+  url: string,
+  { clock, random }: Platform,
+  trustedCertificates: readonly string[] | undefined,
+): () => Rendezvous {
+  const ca = trustedCertificates?.join('\n')
+  const connector = mqttConnector({ url, random, ca })
+  return () => new ReconnectingRendezvous({ connector, clock, random })
 }
 
 /**
@@ -68,6 +92,7 @@ export type {
   GoneCode,
   InboxOptions,
   InterfaceChoice,
+  InternetOptions,
   JoinOptions,
   Json,
   OpenOptions,
@@ -80,6 +105,7 @@ export type {
   SendOptions,
   SendProgress,
   SentFile,
+  TurnServer,
 } from './endpoint/options.ts'
 export type { Peer, PeerStats } from './endpoint/peer.ts'
 export type { ChannelOptions, Room } from './endpoint/room.ts'
@@ -88,4 +114,6 @@ export type { Transfer } from './messaging/file-transfer/transfer.ts'
 export type { ByteStream } from './messaging/open-stream.ts'
 export type { StandardSchemaV1 } from './messaging/standard-schema.ts'
 export type { AcceptedStream } from './messaging/streams.ts'
+export type { ConnectivityReport } from './nat/ice/agent.ts'
+export type { Rendezvous, RendezvousHealth } from './rendezvous/rendezvous.ts'
 export type { DatagramStats } from './session/datagram/datagram-flow.ts'

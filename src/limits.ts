@@ -328,6 +328,10 @@ export const MAX_SIGHTINGS = 4_096
 export const MAX_ADDRESSES_PER_PEER = 16
 /** Dials under way in one room; further ones wait. */
 export const MAX_PARALLEL_DIALS = 32
+/** Peers who are looked for over the Internet at a time and are none yet: each costs sockets, and questions to servers. */
+export const MAX_TRAVERSALS_UNDER_WAY = 64
+/** How long such a peer is looked for where nobody waits for it, in milliseconds. */
+export const TRAVERSAL_TIMEOUT_MS = 60_000
 /** Peers and addresses of which a room remembers that it told why they do not let it in, for each cause. */
 export const MAX_TOLD_REFUSALS = 256
 

@@ -17,6 +17,7 @@ function peer(name: string, more: Partial<PresentPeer> = {}): PresentPeer {
 const LAN_PATH = {
   kind: 'lan',
   transport: 'tcp',
+  relay: undefined,
   local: '192.168.0.1:1',
   remote: '192.168.0.2:4112',
   interface: 'eth0',

@@ -14,6 +14,7 @@ import type { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import type { Goodbye, GoodbyeCode } from '../session/frame.ts'
 import type { Hello, SessionOffer } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
+import type { RouteKind } from '../session/route.ts'
 import { Session, type SessionConnection, type SessionEnd } from '../session/session.ts'
 import { PartedSessions } from './admitting/parted-sessions.ts'
 import type { GreetedConnection } from './admitting/reception.ts'
@@ -25,6 +26,10 @@ import { PeerUdp } from './peer-udp.ts'
 const TICK_MS = 1_000
 /** A new peer's round trip is measured soon, but not in the way of its first messages. */
 const FIRST_TICK_MS = 100
+
+/** The best first; each has room for the ranks of all interfaces. */
+const KINDS: readonly RouteKind[] = ['lan', 'direct', 'relay']
+const RANKS_OF_A_KIND = 1_000_000
 
 /** A tick that is this late, by either clock, was not late: the machine slept. */
 const SLEEP_GAP_MS = 5_000
@@ -196,10 +201,17 @@ export class Membership {
 
   #sessionConnection({ connection, isInitiator }: GreetedConnection): SessionConnection {
     const { selfId, rank } = this.#options
-    return { connection, isInitiator, rank: rank(connection.local), decides: selfId > connection.remoteId }
+    const ofInterface = Math.min(rank(connection.local), RANKS_OF_A_KIND - 1)
+    const ofKind = KINDS.indexOf(connection.route.kind)
+    return {
+      connection,
+      isInitiator,
+      rank: ofKind * RANKS_OF_A_KIND + ofInterface,
+      decides: selfId > connection.remoteId,
+    }
   }
 
-  #handlers(peer: Peer, { remote }: GreetedConnection['connection']): MessengerHandlers<Peer> {
+  #handlers(peer: Peer, { origin }: GreetedConnection['connection']): MessengerHandlers<Peer> {
     const events = this.#events
     return {
       onMessage: (channel, data, length, receipt) => {
@@ -210,7 +222,7 @@ export class Membership {
       },
       acceptor: name => (peer.state === 'gone' ? undefined : events.acceptor(name)),
       answerer: name => (peer.state === 'gone' ? undefined : events.answerer(name)),
-      answering: this.#answering.share(peer.id, remote.address),
+      answering: this.#answering.share(peer.id, origin),
       onPresence: presence => this.#setState(peer, presence),
       onPath: () => this.#events.onPath(peer),
       onInfo: info => peer.setInfo(parseJson(info)),
@@ -245,7 +257,7 @@ export class Membership {
   }
 
   #isAway(peer: Peer): void {
-    const host = hostOf(peer.messenger.session.path.connection.remote.address)
+    const host = hostOf(peer.messenger.session.path.connection.origin)
     const away = this.#awayByHost.get(host) ?? new Set()
     this.#awayByHost.set(host, away.add(peer))
     const [first] = away

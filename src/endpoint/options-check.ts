@@ -3,6 +3,7 @@
 import { asError, EarshotError } from '../errors.ts'
 import type { Identity } from '../identity/identity.ts'
 import { generateIdentity } from '../identity/identity.ts'
+import { parsePeerId } from '../identity/peer-id.ts'
 import {
   AWAY_TIMEOUT_MS,
   MAX_AWAY_TIMEOUT_MS,
@@ -21,6 +22,7 @@ import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { addressFault, parseAddress } from './connecting/address.ts'
 import type { RoomEvents } from './events.ts'
+import { checkInternet, type InternetParts, type InternetSettings } from './internet/internet-settings.ts'
 import type {
   Admit,
   AskOptions,
@@ -69,10 +71,17 @@ export interface RoomOptions {
   readonly interfaces: InterfaceChoice | undefined
   readonly listen: { readonly host: string; readonly port: number }
   readonly awayTimeoutMs: number
+  /** Undefined in a room that stays on its networks. */
+  readonly internet: InternetSettings | undefined
   readonly signal: AbortSignal | undefined
 }
 
-export function checkJoinOptions(service: string, options: JoinOptions, platform: Platform): RoomOptions {
+export function checkJoinOptions(
+  service: string,
+  options: JoinOptions,
+  platform: Platform,
+  parts: InternetParts | undefined,
+): RoomOptions {
   checkObject('options', options)
   const { secret, maxPeers = Number.POSITIVE_INFINITY, visible = true, admit, signal } = options
   if (maxPeers !== Number.POSITIVE_INFINITY && (!Number.isInteger(maxPeers) || maxPeers < 0)) {
@@ -93,10 +102,11 @@ export function checkJoinOptions(service: string, options: JoinOptions, platform
     maxPeers,
     visible,
     discovery: checkDiscovery(options.discovery),
-    peers: checkPeers(options.peers ?? []),
+    peers: checkPeers(options.peers ?? [], options.internet !== undefined),
     interfaces: checkInterfaceChoice(options.interfaces),
     listen: checkListen(options.listen ?? {}),
     awayTimeoutMs: checkAwayTimeout(options.awayTimeoutMs),
+    internet: options.internet === undefined || !parts ? undefined : checkInternet(options.internet, parts),
     signal: checkSignal(signal),
   }
 }
@@ -294,10 +304,11 @@ export function checkDiscovery(methods: readonly DiscoveryMethod[] | undefined):
   return [...new Set(methods)]
 }
 
-function checkPeers(peers: readonly string[]): readonly string[] {
+function checkPeers(peers: readonly string[], hasInternet: boolean): readonly string[] {
   if (!Array.isArray(peers)) throw new TypeError(`peers must be an array of 'ip:port', not ${show(peers)}`)
   for (const peer of peers) {
     if (typeof peer !== 'string') throw new TypeError(`peers takes 'ip:port', not ${show(peer)}`)
+    if (hasInternet && parsePeerId(peer)) continue
     const fault = addressFault(peer)
     if (fault || !parseAddress(peer)) {
       throw new RangeError(`peers takes 'ip:port' or 'host:port', not ${show(peer)}${fault ? `: ${fault}` : ''}`)

@@ -1,7 +1,9 @@
 /** What `join` and `discover` take, with every default; checked and filled here once, so that inside all is complete. */
 
 import type { Identity } from '../identity/identity.ts'
+import type { DirectPolicy } from '../nat/ice/description.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { Rendezvous } from '../rendezvous/rendezvous.ts'
 import type { Peer } from './peer.ts'
 
 /** Any value that JSON can carry. */
@@ -61,7 +63,10 @@ export interface JoinOptions {
    * @default all that work without the Internet
    */
   readonly discovery?: readonly DiscoveryMethod[]
-  /** Known addresses, `'ip:port'` or `'host:port'`, tried and re-tried while nobody there is connected. */
+  /**
+   * Known addresses, `'ip:port'` or `'host:port'`, tried and re-tried while nobody there is connected; with `internet` also ids
+   * of peers, which see each other over the rendezvous where each knows the other's id.
+   */
   readonly peers?: readonly string[]
   /** Which interfaces to use. @default a ranked choice: wired and wireless; loopback where there is nothing else */
   readonly interfaces?: InterfaceChoice
@@ -75,8 +80,52 @@ export interface JoinOptions {
    * @default 60_000
    */
   readonly awayTimeoutMs?: number
+  /**
+   * Reaches peers beyond the local networks: those who share a secret, or know each other's id, find each other over the
+   * rendezvous, and connect through their NATs, or over a relay. No server is contacted that is not named here.
+   * @default undefined: nothing leaves the local networks
+   */
+  readonly internet?: InternetOptions
   /** Aborting leaves the room, at once. */
   readonly signal?: AbortSignal
+}
+
+/** Servers that a room may use to reach peers beyond its networks. */
+export interface InternetOptions {
+  /**
+   * Where peers find each other: MQTT brokers by their URL, `'mqtts://user:password@broker.example.org'`, `mqtt:`, `wss:`, `ws:`,
+   * or anything that is a `Rendezvous`, at most 8 at once. They learn neither names nor ids, nor what is said.
+   * @default none
+   */
+  readonly rendezvous?: readonly (string | Rendezvous)[]
+  /** STUN servers, `'stun:host:3478'`, asked over UDP and TCP. @default none */
+  readonly stun?: readonly string[]
+  /** TURN servers that relay TCP (RFC 6062), for where no direct path exists. At most 4 URLs. @default none */
+  readonly turn?: readonly TurnServer[]
+  /**
+   * How much may go through relays, in both directions and for all peers together. At 80 % there is a `warning`, at the end
+   * relayed connections end, with another `warning`.
+   * @default Infinity
+   */
+  readonly relayBudgetBytes?: number
+  /**
+   * 'prefer': a relay carries until a direct path stands. 'only': no relay. 'never': relays only, and peers do not learn
+   * our addresses. The stricter side decides.
+   * @default 'prefer'
+   */
+  readonly direct?: DirectPolicy
+  /** Ask the router for ports (UPnP-IGD, NAT-PMP, PCP), which are taken back when the room is left. @default true */
+  readonly mapPorts?: boolean
+  /** Certificates in PEM to trust for brokers and servers over TLS. @default those that the system trusts */
+  readonly trustedCertificates?: readonly string[]
+}
+
+export interface TurnServer {
+  /** `'turn:host:3478?transport=tcp'`, `'turns:host'`: one or several. */
+  readonly urls: string | readonly string[]
+  readonly username: string
+  /** The password. */
+  readonly credential: string
 }
 
 /** Somebody who wants to connect. */
@@ -235,8 +284,12 @@ export type PeerRef = string | { readonly id: string }
 export type PeerState = 'here' | 'quiet' | 'away' | 'gone'
 
 export interface PeerPath {
+  /** 'lan': on a local network. 'direct': across the Internet, and nobody carries it but the network. 'relay': see `relay`. */
   readonly kind: 'lan' | 'direct' | 'relay' | 'memory'
-  readonly transport: 'tcp'
+  /** 'udp': a reliable stream over UDP. */
+  readonly transport: 'tcp' | 'udp'
+  /** Who carries it where the kind is 'relay': `'ip:port'` at a TURN server, or the id of a peer. */
+  readonly relay: string | undefined
   /** `'ip:port'` */
   readonly local: string
   /** `'ip:port'` */

@@ -26,7 +26,10 @@ export class PeerUdp implements FlowNetwork {
     const { messenger, udpPort } = this.#peer
     const { session } = messenger
     if (udpPort === 0 || session.paths.length === 0) return undefined
-    const remote = { address: session.path.connection.remote.address, port: udpPort }
+    const { connection } = session.path
+    // A NAT or a relay has no such port of the peer: what is sent there would be other people's.
+    if (connection.route.kind !== 'lan') return undefined
+    const remote = { address: connection.remote.address, port: udpPort }
     return this.#sockets.reaches(remote) ? remote : undefined
   }
 

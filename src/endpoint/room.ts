@@ -6,20 +6,25 @@
  *     listener ─ connections ──────────────────┴─► reception ─► membership ─► message hub ─► listeners
  */
 
-import type { Discovery, Sighting } from '../discovery/discovery.ts'
+import type { Discovery, DiscoveryHandlers, Sighting } from '../discovery/discovery.ts'
 import { type Disposer, Emitter, type OnceOptions } from '../emitter.ts'
 import type { EarshotError } from '../errors.ts'
+import { parsePeerId } from '../identity/peer-id.ts'
 import { MAX_INFO_BYTES, MAX_WARNING_BACKLOG } from '../limits.ts'
 import { Deadlines } from '../messaging/deadlines.ts'
 import type { AnswerFunction } from '../messaging/received-questions.ts'
 import type { StandardSchemaV1 } from '../messaging/standard-schema.ts'
 import type { AcceptedStream, AcceptFunction } from '../messaging/streams.ts'
+import type { ConnectivityReport } from '../nat/ice/agent.ts'
 import type { TcpConnection, TcpListener } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
+import type { RendezvousHealth } from '../rendezvous/rendezvous.ts'
+import { deriveRoomKey } from '../rendezvous/room-key.ts'
 import { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import { HandshakeParty } from '../session/handshake-party.ts'
 import { deriveSecretKey } from '../session/handshake-secret.ts'
 import { type Hello, INSTANCE_BYTES, type SessionOffer } from '../session/hello.ts'
+import type { RouteKind } from '../session/route.ts'
 import type { SessionEnd } from '../session/session.ts'
 import { Admission } from './admitting/admission.ts'
 import { type KnownSession, Reception } from './admitting/reception.ts'
@@ -36,6 +41,8 @@ import { discoveryBy } from './connecting/ways.ts'
 import type { RoomEvents, SeenPeer } from './events.ts'
 import { FileSender, TRANSFER_STREAM } from './file-sender.ts'
 import { Inbox, type InboxEvents } from './inbox.ts'
+import { Internet } from './internet/internet.ts'
+import type { InternetSettings } from './internet/internet-settings.ts'
 import { parseJson } from './json.ts'
 import { Membership } from './membership.ts'
 import { MessageHub } from './message-hub.ts'
@@ -103,6 +110,7 @@ export class Room implements AsyncDisposable {
   readonly #seeker: Seeker
   readonly #secondPath: SecondPath
   readonly #connector: Connector
+  readonly #discovery: Discovery
   readonly #sender: Sender
   readonly #fileSender: FileSender
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
@@ -111,8 +119,8 @@ export class Room implements AsyncDisposable {
   readonly #warnings: EarshotError[] = []
   readonly #refusals = new ToldRefusals(error => this.#warn(error))
   readonly #onAbort = (): void => void this.#leave(this.#options.signal?.reason, 'at once')
+  #internet: Internet | undefined
   #inbox: Inbox | undefined
-  #discovery: Discovery | undefined
   #listener: TcpListener | undefined
   #info: string
   #isVisible: boolean
@@ -123,8 +131,7 @@ export class Room implements AsyncDisposable {
   /** @internal Resolves when the room is listening and advertising. */
   static async open(options: RoomOptions, platform: Platform, hold: () => () => void): Promise<Room> {
     options.signal?.throwIfAborted()
-    const psk = options.secret === undefined ? undefined : await deriveSecretKey(options.secret, options.service)
-    const room = new Room(options, platform, hold, psk)
+    const room = new Room(options, platform, hold, await deriveKeys(options))
     try {
       await room.#start()
     } catch (error) {
@@ -134,7 +141,7 @@ export class Room implements AsyncDisposable {
     return room
   }
 
-  private constructor(options: RoomOptions, platform: Platform, hold: () => () => void, psk: Uint8Array | undefined) {
+  private constructor(options: RoomOptions, platform: Platform, hold: () => () => void, { psk, roomKey }: RoomKeys) {
     const { clock, random, network } = platform
     const { identity, service } = options
     const selfId = identity.id
@@ -193,15 +200,36 @@ export class Room implements AsyncDisposable {
       goodbyeFor: (id, offer) => this.#membership.goodbyeFor(id, offer),
       onSessionRefused: (id, goodbye) => this.#membership.onSessionRefused(id, goodbye),
     })
-    this.#connector = new Connector(clock, network, this.#reception, this.#deadlines, {
-      peer: id => this.#membership.get(id),
-      peers: () => [...this.#membership.peers],
-      sightings: () => this.#seeker.sightings,
-      nextPeer: (accepts, limits) => this.#emitter.once('peer', limits, accepts),
-      nextSighting: async (accepts, limits) => {
-        const { id } = await this.#emitter.once('found', limits, accepts)
-        return this.#seeker.sighting(id)!
+    this.#discovery = discoveryBy(
+      options.discovery,
+      {
+        service,
+        platform,
+        chooseInterfaces: all => this.#addresses.choose(all),
+        handlers: {
+          onSighting: sighting => this.#onSighting(sighting),
+          onLost: id => this.#onLost(id),
+          onWarning: error => this.#warn(error),
+        },
       },
+      options.internet && (discovery => this.#newInternet(options.internet!, roomKey, discovery)),
+    )
+    this.#connector = new Connector({
+      clock,
+      network,
+      reception: this.#reception,
+      deadlines: this.#deadlines,
+      room: {
+        peer: id => this.#membership.get(id),
+        peers: () => [...this.#membership.peers],
+        sightings: () => this.#seeker.sightings,
+        nextPeer: (accepts, limits) => this.#emitter.once('peer', limits, accepts),
+        nextSighting: async (accepts, limits) => {
+          const { id } = await this.#emitter.once('found', limits, accepts)
+          return this.#seeker.sighting(id)!
+        },
+      },
+      far: this.#internet,
     })
     this.#sender = new Sender(this.#deadlines, {
       isOpen: () => this.#leaving === undefined,
@@ -248,6 +276,24 @@ export class Room implements AsyncDisposable {
   get addresses(): string[] {
     const local = this.#listener?.local
     return local ? this.#addresses.forOthers(local) : []
+  }
+
+  /** The brokers of `internet.rendezvous`, in the order in which they were given: which are up, since when, and why not. */
+  get rendezvous(): readonly RendezvousHealth[] {
+    return this.#internet?.health ?? []
+  }
+
+  /** Bytes that have gone through relays, in both directions, of `internet.relayBudgetBytes`. */
+  get relayedBytes(): number {
+    return this.#internet?.relayedBytes ?? 0
+  }
+
+  /**
+   * What was tried to reach a peer over the Internet: every pair of candidates with its result and time, both NATs, and what
+   * would make the path direct. Undefined where nothing was tried. Takes an id, since who was not reached is no peer.
+   */
+  connectivity(id: string): ConnectivityReport | undefined {
+    return this.#internet?.report(id)
   }
 
   // What happens ------------------------------------------------------------------------------------------------------
@@ -452,25 +498,40 @@ export class Room implements AsyncDisposable {
     await this.#sockets.open(this.#platform.network, this.#listener.local)
     this.#reception.prepare()
     this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onNetworkChange())
-    this.#discovery = this.#newDiscovery()
     await this.#discovery.start()
     this.#advertise()
-    for (const address of peers) this.#seeker.addAddress(address)
+    for (const peer of peers) {
+      if (parsePeerId(peer)) this.#internet?.watch(peer)
+      else this.#seeker.addAddress(peer)
+    }
     signal?.throwIfAborted()
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  #newDiscovery(): Discovery {
-    return discoveryBy(this.#options.discovery, {
-      service: this.#options.service,
+  #newInternet(settings: InternetSettings, roomKey: Uint8Array | undefined, discovery: DiscoveryHandlers): Internet {
+    const { identity, service } = this.#options
+    this.#internet = new Internet({
       platform: this.#platform,
-      chooseInterfaces: all => this.#addresses.choose(all),
-      handlers: {
-        onSighting: sighting => this.#onSighting(sighting),
-        onLost: id => this.#onLost(id),
+      identity,
+      service,
+      roomKey,
+      settings,
+      discovery,
+      room: {
+        selfId: this.self.id,
+        mayJoin: id => this.#admission.mayJoin(id),
+        connection: id => connectionOf(this.#membership.get(id)),
+        probe: id => this.#membership.get(id)?.messenger.session.probe(),
+        introduce: (id, { connection, ...meeting }) =>
+          this.#reception.meet(
+            connection,
+            { ...meeting, expectedId: id, onRemoteId: ignore },
+            new AbortController().signal,
+          ),
         onWarning: error => this.#warn(error),
       },
     })
+    return this.#internet
   }
 
   #leave(reason: unknown, manner: 'politely' | 'at once'): Promise<void> {
@@ -489,7 +550,10 @@ export class Room implements AsyncDisposable {
     // The other sides are told, before the goodbye.
     const transfers = [this.#fileSender.close(), this.#inbox?.close()]
     try {
-      await Promise.all([this.#membership.close(manner), this.#discovery?.close(), this.#listener?.close()])
+      // Connections that go through it carry the goodbyes.
+      const farewells = this.#membership.close(manner)
+      const discovery = this.#internet ? farewells.then(() => this.#discovery.close()) : this.#discovery.close()
+      await Promise.all([farewells, discovery, this.#listener?.close()])
       await Promise.all(transfers)
     } finally {
       this.#sockets.close()
@@ -508,7 +572,8 @@ export class Room implements AsyncDisposable {
   }
 
   #onNetworkChange(): void {
-    this.#membership.onNetworkChange(({ address }) => this.#addresses.interfaceOf(address)?.isUp === true)
+    this.#membership.onNetworkChange(({ address }) => this.#addresses.isOwn(address))
+    this.#internet?.onNetworkChange()
     this.#seeker.onNetworkChange()
     this.#secondPath.onNetworkChange()
   }
@@ -516,6 +581,7 @@ export class Room implements AsyncDisposable {
   #onPeer(peer: Peer): void {
     this.#refusals.onConnected(peer.id, formatAddress(peer.messenger.session.path.connection.remote))
     this.#emitter.emit('peer', peer)
+    this.#internet?.onPeer(peer.id)
     this.#secondPath.lookSoon()
   }
 
@@ -557,6 +623,7 @@ export class Room implements AsyncDisposable {
     if (sighting && code !== 'closed' && !this.#leaving) this.#emitter.emit('found', seenPeer(sighting))
     this.#seeker.onPeerGone(peer.id, pauseAfter(end))
     this.#secondPath.onPeerGone(peer.id)
+    this.#internet?.onPeerGone(peer.id)
     if (this.#membership.size === this.#admission.maxPeers - 1) this.#seeker.retryAll()
   }
 
@@ -611,21 +678,44 @@ export class Room implements AsyncDisposable {
     const port = this.#listener?.local.port
     if (port === undefined || this.#leaving) return
     const advert = { service, ...this.self, info: this.#info, port }
-    this.#discovery?.advertise(this.#isVisible ? advert : undefined)
+    this.#discovery.advertise(this.#isVisible ? advert : undefined)
   }
 
   #path(peer: Peer): PeerPath {
     const { session } = peer.messenger
-    const { local, remote } = session.path.connection
+    const { local, remote, route } = session.path.connection
     return {
-      kind: 'lan',
-      transport: 'tcp',
+      kind: this.#addresses.kindOf(route.kind, remote.address),
+      transport: route.transport,
+      relay: route.relay,
       local: formatAddress(local),
       remote: formatAddress(remote),
       interface: this.#addresses.interfaceOf(local.address)?.name,
       rttMs: session.rttMs,
     }
   }
+}
+
+interface RoomKeys {
+  /** Enters the handshake. */
+  readonly psk: Uint8Array | undefined
+  /** For the rendezvous. */
+  readonly roomKey: Uint8Array | undefined
+}
+
+async function deriveKeys({ secret, service, internet }: RoomOptions): Promise<RoomKeys> {
+  if (secret === undefined) return { psk: undefined, roomKey: undefined }
+  const hasRendezvous = internet !== undefined && internet.rendezvous.length > 0
+  const [psk, roomKey] = await Promise.all([
+    deriveSecretKey(secret, service),
+    hasRendezvous ? deriveRoomKey(secret, service) : undefined,
+  ])
+  return { psk, roomKey }
+}
+
+function connectionOf(peer: Peer | undefined): RouteKind | 'none' | undefined {
+  if (!peer) return undefined
+  return peer.state === 'here' ? peer.messenger.session.path.connection.route.kind : 'none'
 }
 
 function knownSession(peer: Peer | undefined): KnownSession | undefined {
@@ -656,3 +746,5 @@ function pauseAfter({ code, byPeer, retryAfterMs }: SessionEnd): number {
   if (code === 'closed' && byPeer) return Number.POSITIVE_INFINITY
   return code === 'kicked' || code === 'protocol-violation' || code === 'limit-reached' ? PAUSE_MS : 0
 }
+
+function ignore(): void {}

@@ -9,6 +9,7 @@ import type { Clock, Timer } from '../platform/clock.ts'
 import type { SocketAddress, TcpConnection, TcpHandlers } from '../platform/network.ts'
 import type { DatagramKeys } from './datagram/datagram-keys.ts'
 import type { HandshakeStep, SecureChannel } from './handshake.ts'
+import { DIALLED, type Route } from './route.ts'
 
 /** Who takes the records: first the greeting, then the session. */
 export interface RecordReceiver {
@@ -40,6 +41,7 @@ interface Settle {
 }
 
 export class SecureConnection implements TcpHandlers {
+  readonly route: Route
   readonly #tcp: TcpConnection
   readonly #onPlaintext = (plaintext: Uint8Array): void => this.#receiver!.onRecord(plaintext)
   readonly #clock: Clock
@@ -52,8 +54,9 @@ export class SecureConnection implements TcpHandlers {
   /** What arrived behind the handshake, until a receiver is there. */
   #early: Uint8Array[] = []
 
-  constructor(tcp: TcpConnection, clock: Clock) {
+  constructor(tcp: TcpConnection, clock: Clock, route: Route = DIALLED) {
     this.#tcp = tcp
+    this.route = route
     this.#clock = clock
   }
 
@@ -76,6 +79,11 @@ export class SecureConnection implements TcpHandlers {
 
   get remote(): SocketAddress {
     return this.#tcp.remote
+  }
+
+  /** Whose share of what all peers have together it uses: the host's, or behind a relay the peer's own. */
+  get origin(): string {
+    return this.route.kind === 'relay' ? this.remoteId : this.remote.address
   }
 
   /** The peer's id, proven by the handshake; empty before. */

@@ -111,8 +111,7 @@ export class Session implements PathsHandlers {
     this.#clock = clock
     this.#handlers = handlers
     // Not in the midst of another session's record.
-    const { address } = first.connection.remote
-    const share = budget.share(address, error => clock.afterTurn(() => this.abort(error)))
+    const share = budget.share(first.connection.origin, error => clock.afterTurn(() => this.abort(error)))
     this.#reassemblies = [new Reassembly(share), new Reassembly(share)]
     this.#paths = new Paths(clock, this)
     this.#queue = new SendQueue({

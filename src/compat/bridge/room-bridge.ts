@@ -177,7 +177,7 @@ export class RoomBridge implements AsyncDisposable {
       ...(peers && { peers }),
       ...(interfaces && { interfaces }),
     }
-    return joinOn(platform, service, joinOptions, hold)
+    return joinOn(service, joinOptions, { platform, hold, internet: undefined })
   }
 
   #isOwn(id: string): boolean {

@@ -6,6 +6,7 @@
  */
 
 import { EarshotError } from '../../errors.ts'
+import { shortPeerId } from '../../identity/peer-id.ts'
 import {
   ADMISSION_TIMEOUT_MS,
   HANDSHAKE_TIMEOUT_MS,
@@ -20,6 +21,7 @@ import { InitiatorHandshake, ResponderHandshake } from '../../session/handshake.
 import { encodeAlert } from '../../session/handshake-alert.ts'
 import type { HandshakeParty } from '../../session/handshake-party.ts'
 import type { Hello, SessionOffer } from '../../session/hello.ts'
+import { DIALLED, type Route } from '../../session/route.ts'
 import { type Handshake, SecureConnection } from '../../session/secure-connection.ts'
 import { formatAddress } from '../connecting/address.ts'
 import { parseJson } from '../json.ts'
@@ -74,6 +76,12 @@ export interface Expectations {
   onRemoteId(id: string): void
 }
 
+/** A connection that is there, and whose other side is expected. */
+export interface Meeting extends Expectations {
+  readonly role: 'initiator' | 'responder'
+  readonly route: Route
+}
+
 /** A connection on which a peer was admitted, before it is a session. */
 interface Introduction {
   readonly connection: SecureConnection
@@ -120,7 +128,12 @@ export class Reception {
 
   /** We dialled somebody. Resolves with the peer's id when it is a peer; rejects with why it is not. */
   initiate(tcp: TcpConnection, expectations: Expectations, signal: AbortSignal): Promise<string> {
-    return this.#introduce(new SecureConnection(tcp, this.#clock), 'initiator', expectations, ignore, signal)
+    return this.meet(tcp, { ...expectations, role: 'initiator', route: DIALLED }, signal)
+  }
+
+  /** The same for a connection that both sides have made together: it is settled which of them begins. */
+  meet(tcp: TcpConnection, { role, route, ...expectations }: Meeting, signal: AbortSignal): Promise<string> {
+    return this.#introduce(new SecureConnection(tcp, this.#clock, route), role, expectations, ignore, signal)
   }
 
   /** A dial has begun: makes ready, while the network is busy, what its handshake will need. */
@@ -198,12 +211,16 @@ export class Reception {
     this.#admission.want(connection.remoteId)
   }
 
-  #shakeHands(
+  async #shakeHands(
     connection: SecureConnection,
     role: 'initiator' | 'responder',
     expectedId: string | undefined,
   ): Promise<void> {
-    if (role === 'responder') return connection.open(new ResponderHandshake(this.#party))
+    if (role === 'responder') {
+      await connection.open(new ResponderHandshake(this.#party))
+      if (expectedId === undefined || expectedId === connection.remoteId) return
+      throw new EarshotError('untrusted-peer', `somebody else than ${shortPeerId(expectedId)} came`)
+    }
     const handshake: Handshake & { start(): Uint8Array } = new InitiatorHandshake(this.#party, expectedId)
     return connection.open(handshake, handshake.start())
   }
@@ -235,7 +252,7 @@ export class Reception {
           const introduction = this.#admitting.get(connection.remoteId)
           if (introduction?.connection === connection) introduction.instance = instance
           leaveHalfOpen()
-          if (role === 'responder') leaveUndecided = this.#undecided.take(connection.remote.address)
+          if (role === 'responder') leaveUndecided = this.#undecided.take(connection.origin)
           patience.extend()
         },
         onGreeted: remote => {

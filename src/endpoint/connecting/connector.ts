@@ -6,7 +6,7 @@ import { EarshotError } from '../../errors.ts'
 import { parsePeerId, shortPeerId } from '../../identity/peer-id.ts'
 import type { Deadlines } from '../../messaging/deadlines.ts'
 import { withinLimits } from '../../messaging/limited.ts'
-import type { Clock } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 import type { Network, SocketAddress } from '../../platform/network.ts'
 import type { Reception } from '../admitting/reception.ts'
 import type { ConnectOptions, PeerRef } from '../options.ts'
@@ -22,6 +22,8 @@ const BACKGROUND_DIAL_TIMEOUT_MS = 60_000
 const BACKGROUND_CONNECT_TIMEOUT_MS = 5_000
 /** Whose connection broke is dialled anew before TCP would ask again: the link may be back any moment. */
 const RECONNECT_TIMEOUT_MS = 2_000
+/** The LAN is tried alone for so long, where a peer is seen there. */
+const LAN_HEAD_START_MS = 250
 /** Where dials cross, the other connection is mostly a peer within this time. */
 const CROSSING_WAIT_MS = 1_000
 
@@ -40,6 +42,18 @@ interface DialPlan {
   readonly connectTimeoutMs?: number
 }
 
+/** The way to peers who are on no network of ours. */
+export interface FarReach {
+  /** Whether there is a way to ask this peer for one. */
+  knows(id: string): boolean
+  /** Makes one of it: the id stands for somebody whom the application knows. */
+  watch(id: string): void
+  /** Resolves when there is a connection of the peer's session. Rejects with `attempts`. */
+  reach(id: string, options: { readonly isWanted: boolean; readonly signal: AbortSignal }): Promise<void>
+  /** Why the peer was not reached so far, where it was looked for. */
+  failure(id: string): EarshotError | undefined
+}
+
 export interface ConnectorRoom {
   peer(id: string): Peer | undefined
   peers(): readonly Peer[]
@@ -52,21 +66,33 @@ export interface ConnectorRoom {
   ): Promise<Sighting>
 }
 
+export interface ConnectorParts {
+  readonly clock: Clock
+  readonly network: Network
+  readonly reception: Reception
+  readonly deadlines: Deadlines
+  readonly room: ConnectorRoom
+  /** Undefined in a room that stays on its networks. */
+  readonly far: FarReach | undefined
+}
+
 export class Connector {
   readonly #clock: Clock
   readonly #network: Network
   readonly #reception: Reception
   readonly #deadlines: Deadlines
   readonly #room: ConnectorRoom
+  readonly #far: FarReach | undefined
   /** Calls under way. A signal each: one for all would have hundreds of listeners. */
   readonly #open = new Set<AbortController>()
 
-  constructor(clock: Clock, network: Network, reception: Reception, deadlines: Deadlines, room: ConnectorRoom) {
+  constructor({ clock, network, reception, deadlines, room, far }: ConnectorParts) {
     this.#clock = clock
     this.#network = network
     this.#reception = reception
     this.#deadlines = deadlines
     this.#room = room
+    this.#far = far
   }
 
   /** The connected peer that is meant. Undefined where there is none, or more than one of that name. */
@@ -125,6 +151,9 @@ export class Connector {
   async #plan(target: string, limits: DialLimits): Promise<DialPlan | Peer> {
     const address = parseAddress(target)
     if (!address) {
+      if (parsePeerId(target)) this.#far?.watch(target)
+      const isUnseen = this.#far?.knows(target) === true && !isSeen(this.#room.sightings(), target)
+      if (isUnseen) return { targets: [], expectedId: target, isWanted: true }
       const found = await this.#found(target, limits)
       return found instanceof Peer ? found : planFor(found, true)
     }
@@ -187,8 +216,46 @@ export class Connector {
     })
   }
 
-  /** Undefined where the peer preferred another connection, which came to nothing. */
+  /** Over the LAN first, and over the Internet as well where that takes longer. */
   async #dial(plan: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
+    const { expectedId, targets } = plan
+    const far = this.#far
+    if (!far || expectedId === undefined || !far.knows(expectedId)) return this.#dialNear(plan, limits)
+    if (targets.length === 0) return this.#dialFar(far, expectedId, plan.isWanted, limits)
+    return this.#whileOpen(limits.signal, async (signal, end) => {
+      const within = { ...limits, signal }
+      const near = () => this.#dialNear(plan, within)
+      try {
+        return await withHeadStart(this.#clock, near, () => this.#dialFar(far, expectedId, plan.isWanted, within))
+      } finally {
+        end()
+      }
+    })
+  }
+
+  async #dialFar(far: FarReach, id: string, isWanted: boolean, limits: DialLimits): Promise<Peer | undefined> {
+    const seconds = limits.timeoutMs / 1_000
+    return this.#whileOpen(limits.signal, async (signal, end) => {
+      const timer = this.#clock.setTimer(limits.timeoutMs, end)
+      try {
+        await far.reach(id, { isWanted, signal })
+      } catch (error) {
+        const present = this.#room.peer(id)
+        if (present?.state === 'here') return present
+        if (!signal.aborted || limits.signal.aborted) throw error
+        // What is known of it by now says more than the time.
+        throw timedOut(far.failure(id), `no path to ${shortPeerId(id)} was found within ${seconds} s`)
+      } finally {
+        timer.cancel()
+      }
+      const peer = this.#room.peer(id)
+      if (!peer) throw new EarshotError('closed', 'the peer ended the session as soon as it stood')
+      return peer
+    })
+  }
+
+  /** Undefined where the peer preferred another connection, which came to nothing. */
+  async #dialNear(plan: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
     const { targets, expectedId, isWanted, connectTimeoutMs = limits.timeoutMs } = plan
     let remoteId: string | undefined
     try {
@@ -286,13 +353,66 @@ function whoIsMeant<T extends { readonly id: string; readonly name: string }>(al
   return byShortId.length > 0 ? byShortId : all.filter(({ name }) => name === key)
 }
 
+function isSeen(sightings: Iterable<Sighting>, id: string): boolean {
+  for (const sighting of sightings) if (sighting.id === id) return true
+  return false
+}
+
+function timedOut(cause: EarshotError | undefined, message: string): EarshotError {
+  if (!cause) return new EarshotError('timeout', message)
+  return new EarshotError('timeout', `${message}: ${cause.message}`, {
+    cause,
+    attempts: cause.attempts,
+    ...(cause.hint !== undefined && { hint: cause.hint }),
+  })
+}
+
+/** The result of whichever comes first. Where both fail, the error of the far way, with the attempts of both. */
+async function withHeadStart<T>(clock: Clock, near: () => Promise<T>, far: () => Promise<T>): Promise<T> {
+  const nearby = near()
+  let timer: Timer | undefined
+  const pause = new Promise<void>(resolve => {
+    timer = clock.setTimer(LAN_HEAD_START_MS, resolve)
+  })
+  const isOver = await Promise.race([
+    nearby.then(
+      () => true,
+      () => false,
+    ),
+    pause.then(() => false),
+  ])
+  timer?.cancel()
+  if (isOver) return nearby
+  try {
+    return await Promise.any([nearby, far()])
+  } catch (error) {
+    throw error instanceof AggregateError ? bothFailed(error.errors) : error
+  }
+}
+
+function bothFailed([near, far]: unknown[]): unknown {
+  if (!(near instanceof EarshotError) || !(far instanceof EarshotError)) return far
+  // Who was there and said no has the last word.
+  const telling = far.code === 'unreachable' || far.code === 'timeout' ? [near, far] : [far, near]
+  const { code, message, hint, reason, retryAfterMs, cause } =
+    telling.find(error => !['unreachable', 'timeout', 'closed', 'lost'].includes(error.code)) ?? far
+  return new EarshotError(code, message, {
+    attempts: [...near.attempts, ...far.attempts],
+    cause,
+    ...(hint !== undefined && { hint }),
+    ...(reason !== undefined && { reason }),
+    ...(retryAfterMs !== undefined && { retryAfterMs }),
+  })
+}
+
 function planFor({ id, addresses, via }: Sighting, isWanted: boolean): DialPlan {
   return { targets: addresses.map(address => ({ address, via })), expectedId: id, isWanted }
 }
 
-/** Where a peer was reached last: who dialled us listens on a port of its own. */
+/** Where a peer was reached last: who dialled us listens on a port of its own. Behind a NAT it is not to be dialled. */
 function lastTargets(peer: Peer): DialTarget[] {
   const { connection, isInitiator } = peer.messenger.session.path
+  if (connection.route.kind !== 'lan') return []
   const { address } = connection.remote
   const targets = isInitiator ? [{ address: connection.remote, via: 'last' }] : []
   return peer.port === 0 ? targets : [...targets, { address: { address, port: peer.port }, via: 'last' }]

@@ -16,6 +16,8 @@ export function hasEnded(peer: Peer, error: unknown, now: number): boolean {
   if (peer.state !== 'away' || !(error instanceof EarshotError)) return false
   const { session } = peer.messenger
   const { connection, isInitiator, wasClosedByPeer } = session.path
+  // Behind a NAT, and at a relay, other ports are other people's.
+  if (connection.route.kind !== 'lan') return false
   const listener = formatAddress({ address: connection.remote.address, port: peer.port })
   const isGone = error.attempts.some(attempt => attempt.address === listener && answersWithoutPeer(attempt))
   return isGone && (isInitiator || wasClosedByPeer || session.awayMs(now) >= BELIEVED_AFTER_MS)

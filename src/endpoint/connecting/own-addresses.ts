@@ -1,7 +1,10 @@
 /** The addresses and interfaces of this machine, as far as a room uses them. */
 
+import { addressScope } from '../../platform/address-scope.ts'
 import { defaultInterfaces } from '../../platform/interface-choice.ts'
+import { onLinkTest } from '../../platform/ip-address.ts'
 import type { Network, NetworkInterface, SocketAddress } from '../../platform/network.ts'
+import type { RouteKind } from '../../session/route.ts'
 import type { InterfaceChoice } from '../options.ts'
 import { formatAddress } from './address.ts'
 
@@ -36,6 +39,18 @@ export class OwnAddresses {
   /** The interface that has this address, with or without a zone. */
   interfaceOf(address: string): NetworkInterface | undefined {
     return interfaceWith(address, this.#network.interfaces())
+  }
+
+  /** Whether this is an address of an interface that is up, or stands for all of them. */
+  isOwn(address: string): boolean {
+    return address === '::' || address === '0.0.0.0' || this.interfaceOf(address)?.isUp === true
+  }
+
+  /** A connection that was dialled by an address is not in the LAN where that is public and on no link of ours. */
+  kindOf(kind: RouteKind, remote: string): RouteKind {
+    if (kind !== 'lan' || addressScope(remote.split('%')[0]!) !== 'global') return kind
+    const links = this.#network.interfaces().map(onLinkTest)
+    return links.some(isOnLink => isOnLink(remote)) ? 'lan' : 'direct'
   }
 
   /** How much this own address is preferred, 0 first: the rank of its interface, and the last of all without one. */

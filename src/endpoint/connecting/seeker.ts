@@ -94,7 +94,8 @@ export class Seeker {
     const prospect = this.#prospectFor(sighting.id)
     // What changed may be just what kept us from connecting.
     prospect.schedule.reset()
-    this.#schedule(prospect, this.#courtesyMs(sighting.id))
+    // Over the Internet two who begin at the same time find each other's paths sooner.
+    this.#schedule(prospect, sighting.via === 'rendezvous' ? 0 : this.#courtesyMs(sighting.id))
     return known === undefined
   }
 

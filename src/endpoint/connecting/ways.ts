@@ -11,10 +11,16 @@ const WAYS: Readonly<Record<DiscoveryMethod, (options: LanDiscoveryOptions) => D
   beacon: options => new BeaconDiscovery(options),
 }
 
-/** Looks for peers in all of these ways; one alone needs no merging. */
-export function discoveryBy(methods: readonly DiscoveryMethod[], options: LanDiscoveryOptions): Discovery {
-  const [only, ...others] = methods
-  if (only !== undefined && others.length === 0) return WAYS[only](options)
-  const ways = methods.map(method => (handlers: DiscoveryHandlers) => WAYS[method]({ ...options, handlers }))
-  return new MergedDiscovery(ways, options.handlers)
+type Way = (handlers: DiscoveryHandlers) => Discovery
+
+/** Looks for peers in all of these ways, and in one more that is no LAN; one alone needs no merging. */
+export function discoveryBy(methods: readonly DiscoveryMethod[], options: LanDiscoveryOptions, far?: Way): Discovery {
+  const near = methods.map(
+    (method): Way =>
+      handlers =>
+        WAYS[method]({ ...options, handlers }),
+  )
+  const ways = far ? [...near, far] : near
+  const [only, ...others] = ways
+  return only && others.length === 0 ? only(options.handlers) : new MergedDiscovery(ways, options.handlers)
 }

@@ -63,34 +63,48 @@ type MapPort = (options: MapOptions) => Promise<PortMapping>
 
 /** Throws TypeError or RangeError. */
 export function checkAgentOptions(options: AgentOptions, platform: Platform, mapPort: MapPort): AgentSettings {
-  const { localId, remoteId, send, onPath, stun = [], turn = [], direct = 'prefer', mapPorts = false } = options
-  const { keepAliveMs = 15_000, giveUpMs = 20_000, trustedCertificates, onWarning = () => {} } = options
+  const { localId, remoteId, send, onPath, mapPorts = false } = options
+  const { keepAliveMs = 15_000, giveUpMs = 20_000, onWarning = () => {} } = options
   checkId('localId', localId)
   checkId('remoteId', remoteId)
   if (localId === remoteId) throw new RangeError(`localId and remoteId must differ, both are '${localId}'`)
   for (const [name, value] of Object.entries({ send, onPath, onWarning })) {
     if (typeof value !== 'function') throw new TypeError(`${name} must be a function, not ${typeof value}`)
   }
-  if (!POLICIES.includes(direct)) throw new RangeError(`direct must be one of ${POLICIES.join(', ')}, not '${direct}'`)
   checkRange('keepAliveMs', keepAliveMs, KEEP_ALIVE_RANGE_MS)
   checkRange('giveUpMs', giveUpMs, GIVE_UP_RANGE_MS)
+  return {
+    platform,
+    isControlling: localId > remoteId,
+    ...checkAgentServers(options),
+    keepAliveMs,
+    giveUpMs,
+    mapPort: mapPorts ? mapPort : undefined,
+    send,
+    onPath,
+    onWarning,
+  }
+}
+
+type Servers = Pick<AgentOptions, 'stun' | 'turn' | 'direct' | 'trustedCertificates'>
+
+/** The servers and how they are used; throws TypeError or RangeError. */
+export function checkAgentServers({
+  stun = [],
+  turn = [],
+  direct = 'prefer',
+  trustedCertificates,
+}: Servers): Pick<AgentSettings, keyof Servers> {
+  if (!POLICIES.includes(direct)) throw new RangeError(`direct must be one of ${POLICIES.join(', ')}, not '${direct}'`)
   if (turn.length > MAX_TURN_SERVERS)
     throw new RangeError(`turn has at most ${MAX_TURN_SERVERS} servers, not ${turn.length}`)
   if (stun.length > MAX_STUN_SERVERS)
     throw new RangeError(`stun has at most ${MAX_STUN_SERVERS} servers, not ${stun.length}`)
   return {
-    platform,
-    isControlling: localId > remoteId,
     stun: stun.length === 0 ? [] : checkStunServers(stun),
     turn: turn.map(server => relayRequest(server, trustedCertificates)),
     direct,
-    keepAliveMs,
-    giveUpMs,
     trustedCertificates,
-    mapPort: mapPorts ? mapPort : undefined,
-    send,
-    onPath,
-    onWarning,
   }
 }
 

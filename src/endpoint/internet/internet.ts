@@ -1,0 +1,288 @@
+/**
+ * A room's reach beyond its networks: who is there is learned over the rendezvous, and what two peers need to find paths to each
+ * other goes over it, too. One traversal for each peer: it is made when somebody wants the peer, or when the peer begins.
+ *
+ *     rendezvous ─ who is there ─► discovery            seeker, connect ─► reach ─┐
+ *         └─────── messages ◄──────────────► traversal ◄──────────────────────────┘
+ *                                                └─ connections ─► reception
+ */
+
+import type { Advert, Discovery, DiscoveryHandlers } from '../../discovery/discovery.ts'
+import { EarshotError } from '../../errors.ts'
+import type { Identity } from '../../identity/identity.ts'
+import { CLOSE_TIMEOUT_MS, MAX_TRAVERSALS_UNDER_WAY, TRAVERSAL_TIMEOUT_MS } from '../../limits.ts'
+import type { AgentSettings, ConnectivityReport } from '../../nat/ice/agent.ts'
+import type { Timer } from '../../platform/clock.ts'
+import type { Platform } from '../../platform/platform.ts'
+import { Notices } from '../../rendezvous/notices.ts'
+import type { RendezvousHealth } from '../../rendezvous/rendezvous.ts'
+import { RendezvousPool } from '../../rendezvous/rendezvous-pool.ts'
+import { Signalling } from '../../rendezvous/signalling.ts'
+import type { InternetSettings } from './internet-settings.ts'
+import { noPathError } from './no-path-error.ts'
+import { RelayBudget } from './relay-budget.ts'
+import { type Introduction, Traversal } from './traversal.ts'
+
+export interface InternetRoom {
+  readonly selfId: string
+  /** Whether this peer would be let in at all. */
+  mayJoin(id: string): boolean
+  /** How a peer of the room is connected: 'none' without a connection that answers; undefined for who is no peer. */
+  connection(id: string): 'lan' | 'direct' | 'relay' | 'none' | undefined
+  /** Asks a peer for a sign of life on all its connections. */
+  probe(id: string): void
+  /** Makes a connection of the session with this peer, or its first. Rejects with why not. */
+  introduce(id: string, introduction: Introduction): Promise<unknown>
+  onWarning(error: EarshotError): void
+}
+
+export interface InternetOptions {
+  readonly platform: Platform
+  readonly identity: Identity
+  readonly service: string
+  /** Of `deriveRoomKey`; undefined in a room without a secret. */
+  readonly roomKey: Uint8Array | undefined
+  readonly settings: InternetSettings
+  readonly room: InternetRoom
+  /** Of the sightings that come over the rendezvous. */
+  readonly discovery: DiscoveryHandlers
+}
+
+export interface ReachOptions {
+  /** The application asked for this peer. */
+  readonly isWanted: boolean
+  readonly signal: AbortSignal
+}
+
+interface Reached {
+  readonly traversal: Traversal
+  /** Looks whether it is still needed. */
+  review: Timer | undefined
+}
+
+/** A session over the LAN may stand on one side sooner than on the other. */
+const REVIEW_AFTER_MS = 2_000
+
+export class Internet implements Discovery {
+  readonly #options: InternetOptions
+  readonly #pool: RendezvousPool | undefined
+  readonly #signalling: Signalling | undefined
+  readonly #budget: RelayBudget
+  readonly #reached = new Map<string, Reached>()
+  readonly #watched = new Set<string>()
+  readonly #notices: Notices
+  /** Brokers of which it was told that they are down. */
+  readonly #down = new Set<string>()
+  /** Traversals that are being closed. */
+  readonly #closings = new Set<Promise<void>>()
+  #isClosed = false
+
+  constructor(options: InternetOptions) {
+    this.#options = options
+    const { platform, identity, service, roomKey, settings, discovery, room } = options
+    this.#budget = new RelayBudget(settings.relayBudgetBytes, {
+      onWarning: error => room.onWarning(error),
+      onSpent: error => this.#onBudgetSpent(error),
+    })
+    this.#notices = new Notices(platform.clock)
+    const rendezvous = settings.rendezvous.map(open => open())
+    if (rendezvous.length === 0) return
+    const { clock, random } = platform
+    this.#pool = new RendezvousPool({ rendezvous, clock, onWarning: error => room.onWarning(error) })
+    this.#signalling = new Signalling({
+      clock,
+      random,
+      identity,
+      service,
+      roomKey,
+      rendezvous: this.#pool,
+      handlers: { ...bound(discovery), onMessage: (fromId, bytes) => this.#onMessage(fromId, bytes) },
+    })
+  }
+
+  /** Of each broker, in the order in which they were given. */
+  get health(): readonly RendezvousHealth[] {
+    return this.#pool?.health ?? []
+  }
+
+  /** Bytes that went through relays, in both directions. */
+  get relayedBytes(): number {
+    return this.#budget.usedBytes
+  }
+
+  async start(): Promise<void> {
+    this.#pool?.watchHealth(health => this.#onHealth(health))
+    await this.#signalling?.start()
+  }
+
+  advertise(advert: Advert | undefined): void {
+    this.#signalling?.advertise(advert)
+  }
+
+  /** What was tried to reach this peer; undefined where nothing was. */
+  report(id: string): ConnectivityReport | undefined {
+    return this.#reached.get(id)?.traversal.report
+  }
+
+  /** Whether there is anybody who could carry messages to this peer. */
+  knows(id: string): boolean {
+    if (this.#reached.has(id) || this.#watched.has(id)) return true
+    return this.#signalling?.peers.some(peer => peer.id === id) === true
+  }
+
+  /** Follows a peer whose id is known: in a room without a secret the two see each other only if both do. */
+  watch(id: string): void {
+    if (!this.#signalling || this.#watched.has(id)) return
+    this.#signalling.watch(id)
+    this.#watched.add(id)
+  }
+
+  /**
+   * Looks for paths to a peer. Resolves with the first connection that is one of its session. Rejects when nothing more is tried,
+   * with what was tried as `attempts`, or with `signal.reason`.
+   */
+  async reach(id: string, { isWanted, signal }: ReachOptions): Promise<void> {
+    signal.throwIfAborted()
+    const known = this.#reached.get(id)
+    const { traversal } = known ?? this.#begin(id)
+    if (isWanted) traversal.isWanted = true
+    if (known && traversal.report.isDone && !traversal.isBusy) traversal.restart()
+    try {
+      await traversal.nextPath(signal)
+    } finally {
+      this.#review(id, REVIEW_AFTER_MS)
+    }
+  }
+
+  /** Why a peer was not reached so far. */
+  failure(id: string): EarshotError | undefined {
+    const report = this.report(id)
+    return report && noPathError(id, report)
+  }
+
+  /** What stood may stand no more, and what failed may succeed. */
+  onNetworkChange(): void {
+    for (const [id, { traversal }] of this.#reached) {
+      if (this.#options.room.connection(id) !== undefined) traversal.restart()
+    }
+  }
+
+  onPeer(id: string): void {
+    this.#review(id, REVIEW_AFTER_MS)
+  }
+
+  /** The goodbye still has to leave. */
+  onPeerGone(id: string): void {
+    this.#review(id, 2 * CLOSE_TIMEOUT_MS)
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    for (const [id] of [...this.#reached]) this.#end(id)
+    await Promise.all([this.#signalling?.close(), ...this.#closings])
+    await this.#pool?.close()
+  }
+
+  #onMessage(fromId: string, bytes: Uint8Array): void {
+    const { room } = this.#options
+    const known = this.#reached.get(fromId)
+    if (known) known.traversal.receive(bytes)
+    else if (this.#isClosed || !room.mayJoin(fromId)) return
+    // For the other side our connection may have broken: if so it will ask again, and we know by then.
+    else if (room.connection(fromId) === 'lan') room.probe(fromId)
+    else if (this.#underWay < MAX_TRAVERSALS_UNDER_WAY) this.#begin(fromId).traversal.receive(bytes)
+  }
+
+  /** Traversals to those who are no peers yet. */
+  get #underWay(): number {
+    return [...this.#reached.keys()].filter(id => this.#options.room.connection(id) === undefined).length
+  }
+
+  #begin(id: string): Reached {
+    const { room } = this.#options
+    if (this.#underWay >= MAX_TRAVERSALS_UNDER_WAY) {
+      throw new EarshotError('limit-reached', `${MAX_TRAVERSALS_UNDER_WAY} peers are being looked for already`)
+    }
+    const traversal = new Traversal({
+      peerId: id,
+      agent: this.#agentSettings(id),
+      introduce: introduction => room.introduce(id, introduction),
+      budget: this.#budget,
+    })
+    const reached: Reached = { traversal, review: undefined }
+    this.#reached.set(id, reached)
+    this.#review(id, TRAVERSAL_TIMEOUT_MS)
+    return reached
+  }
+
+  #agentSettings(id: string): Omit<AgentSettings, 'onPath'> {
+    const { platform, settings, room } = this.#options
+    const { stun, turn, direct, trustedCertificates, mapPort } = settings
+    return {
+      platform,
+      isControlling: room.selfId > id,
+      stun,
+      turn: this.#budget.isSpent ? [] : turn,
+      direct: this.#budget.isSpent ? 'only' : direct,
+      keepAliveMs: settings.keepAliveMs,
+      giveUpMs: settings.giveUpMs,
+      trustedCertificates,
+      mapPort,
+      send: message => this.#send(id, message),
+      onWarning: error => this.#warn(error),
+    }
+  }
+
+  /** What does not leave is repeated by the agent. */
+  #send(id: string, message: Uint8Array): void {
+    this.#signalling?.send(id, message).catch(error => {
+      if (!(error instanceof EarshotError)) throw error
+    })
+  }
+
+  #review(id: string, afterMs: number): void {
+    const reached = this.#reached.get(id)
+    if (!reached || this.#isClosed) return
+    reached.review?.cancel()
+    reached.review = this.#options.platform.clock.setTimer(afterMs, () => this.#endIfUseless(id))
+  }
+
+  /** Somebody who is no peer and is not looked for, and a peer on the LAN, need none. */
+  #endIfUseless(id: string): void {
+    const reached = this.#reached.get(id)
+    if (!reached) return
+    const connection = this.#options.room.connection(id)
+    if (reached.traversal.isBusy) this.#review(id, REVIEW_AFTER_MS)
+    else if (connection === undefined || (connection === 'lan' && !reached.traversal.carriesSession)) this.#end(id)
+  }
+
+  #end(id: string): void {
+    const { traversal, review } = this.#reached.get(id)!
+    review?.cancel()
+    this.#reached.delete(id)
+    const closing = traversal.close().finally(() => this.#closings.delete(closing))
+    this.#closings.add(closing)
+  }
+
+  /** Every traversal asks the same servers. */
+  #warn(error: EarshotError): void {
+    this.#notices.report(error.message, () => this.#options.room.onWarning(error))
+  }
+
+  #onHealth({ url, state, lastError }: RendezvousHealth): void {
+    if (state === 'up') this.#down.delete(url)
+    if (state !== 'down' || lastError === undefined || this.#down.has(url)) return
+    this.#down.add(url)
+    this.#options.room.onWarning(lastError)
+  }
+
+  #onBudgetSpent(error: EarshotError): void {
+    const { room } = this.#options
+    room.onWarning(error)
+    for (const { traversal } of this.#reached.values()) traversal.dropRelayed()
+  }
+}
+
+function bound({ onSighting, onLost, onWarning }: DiscoveryHandlers): DiscoveryHandlers {
+  return { onSighting, onLost, onWarning }
+}

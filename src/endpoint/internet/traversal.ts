@@ -1,0 +1,183 @@
+/**
+ * The way to one peer over the Internet: an agent that finds paths, and what makes a connection of the session of each of
+ * them. Of the two sides the one with the larger id opens the sessions, one after the other, so that a direct path joins the
+ * session that began over a relay.
+ */
+
+import { EarshotError } from '../../errors.ts'
+import { Agent, type AgentSettings, type ConnectivityReport, type Path } from '../../nat/ice/agent.ts'
+import { formatSocketAddress } from '../../platform/socket-address.ts'
+import type { Route } from '../../session/route.ts'
+import { noPathError } from './no-path-error.ts'
+import type { RelayBudget } from './relay-budget.ts'
+import { WaitingConnection } from './waiting-connection.ts'
+
+export interface Introduction {
+  readonly connection: WaitingConnection
+  readonly role: 'initiator' | 'responder'
+  readonly route: Route
+  /** The application asked for this peer. */
+  readonly isWanted: boolean
+}
+
+export interface TraversalOptions {
+  readonly peerId: string
+  readonly agent: Omit<AgentSettings, 'onPath'>
+  /** Makes a connection of the peer's session, or its first. Resolves when it is one. Rejects with why not. */
+  readonly introduce: (introduction: Introduction) => Promise<unknown>
+  readonly budget: Pick<RelayBudget, 'count' | 'isSpent'>
+}
+
+interface Waiter {
+  readonly resolve: () => void
+  readonly reject: (error: EarshotError) => void
+}
+
+export class Traversal {
+  readonly #options: TraversalOptions
+  readonly #agent: Agent
+  readonly #waiters = new Set<Waiter>()
+  /** Connections of the session. */
+  readonly #used = new Set<WaitingConnection>()
+  readonly #relayed = new Set<WaitingConnection>()
+  /** Introductions of the side that opens: one after the other. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #introducing = 0
+  #refusal: EarshotError | undefined
+  #isClosed = false
+
+  /** Begins at once. */
+  constructor(options: TraversalOptions) {
+    this.#options = options
+    this.#agent = new Agent({ ...options.agent, onPath: path => this.#onPath(path) })
+    this.#follow()
+  }
+
+  get report(): ConnectivityReport {
+    return this.#agent.report
+  }
+
+  /** Somebody waits for a path, or one is being made a connection of. */
+  get isBusy(): boolean {
+    return this.#waiters.size > 0 || this.#introducing > 0
+  }
+
+  /** A connection that was found here is one of the session. */
+  get carriesSession(): boolean {
+    for (const connection of this.#used) if (connection.isClosed) this.#used.delete(connection)
+    return this.#used.size > 0
+  }
+
+  /** Whether the application asked for the peer; it does not matter on which connection it comes then. */
+  isWanted = false
+
+  /** What the peer's traversal has sent. */
+  receive(message: Uint8Array): void {
+    this.#agent.receive(message)
+  }
+
+  /** Looks for paths anew; those that stand are kept. */
+  restart(): void {
+    this.#refusal = undefined
+    this.#agent.restart()
+    this.#follow()
+  }
+
+  /** Resolves with the next connection that is one of the session; rejects when nothing more is tried, or with `signal`. */
+  nextPath(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        this.#waiters.delete(waiter)
+        signal.removeEventListener('abort', onAbort)
+      }
+      const waiter: Waiter = {
+        resolve: () => {
+          settle()
+          resolve()
+        },
+        reject: error => {
+          settle()
+          reject(error)
+        },
+      }
+      const onAbort = (): void => waiter.reject(signal.reason)
+      this.#waiters.add(waiter)
+      signal.addEventListener('abort', onAbort, { once: true })
+      this.#checkEnd()
+    })
+  }
+
+  /** Ends the connections that a relay carries. */
+  dropRelayed(): void {
+    for (const connection of this.#relayed.values()) connection.destroy()
+    this.#relayed.clear()
+  }
+
+  /** Ends everything, connections too. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    this.#rejectAll(new EarshotError('closed', 'the way over the Internet was given up'))
+    await this.#agent.close()
+  }
+
+  #onPath({ connection: stream, kind, transport, isControlling, remote }: Path): void {
+    const { budget } = this.#options
+    const isRelayed = kind === 'relay'
+    const connection = new WaitingConnection(stream, isRelayed ? bytes => budget.count(bytes) : ignore)
+    if (isRelayed && budget.isSpent) {
+      connection.destroy()
+      return
+    }
+    if (isRelayed) this.#relayed.add(connection)
+    const relayAddress = remote.type === 'relayed' ? stream.remote : stream.local
+    const relay = isRelayed ? formatSocketAddress(relayAddress) : undefined
+    const role = isControlling ? 'initiator' : 'responder'
+    const introduction = { connection, role, route: { kind, transport, relay } } as const
+    this.#introducing++
+    const introduced = isControlling
+      ? this.#turn.then(() => this.#introduce(introduction))
+      : this.#introduce(introduction)
+    this.#turn = introduced.finally(() => {
+      this.#introducing--
+      this.#checkEnd()
+    })
+  }
+
+  async #introduce(introduction: Omit<Introduction, 'isWanted'>): Promise<void> {
+    const { connection } = introduction
+    if (this.#isClosed || connection.isClosed) {
+      connection.destroy()
+      return
+    }
+    try {
+      await this.#options.introduce({ ...introduction, isWanted: this.isWanted })
+      this.#used.add(connection)
+      for (const waiter of [...this.#waiters]) waiter.resolve()
+    } catch (error) {
+      connection.destroy()
+      if (!(error instanceof EarshotError)) throw error
+      this.#refusal = error
+      // The peer itself has spoken: over another path it would say the same.
+      if (error.code === 'refused' && error.reason !== 'duplicate') this.#rejectAll(error)
+    }
+  }
+
+  #follow(): void {
+    void this.#agent.done.then(() => this.#checkEnd())
+  }
+
+  /** Nothing more is tried: who waits is told why. */
+  #checkEnd(): void {
+    if (this.#waiters.size === 0 || this.#introducing > 0 || this.#isClosed) return
+    const { report } = this.#agent
+    // The peer may have begun anew meanwhile.
+    if (!report.isDone) this.#follow()
+    else this.#rejectAll(noPathError(this.#options.peerId, report, this.#refusal))
+  }
+
+  #rejectAll(error: EarshotError): void {
+    for (const waiter of [...this.#waiters]) waiter.reject(error)
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,106 @@
+/** Rooms behind NATs of the simulated Internet, with a broker, a STUN server of two addresses, and a TURN server. */
+
+import { expect } from 'vitest'
+import { type InternetOptions, type JoinOptions, join, type Room } from '../../src/index.ts'
+import type { NatKind, NatOptions, SimulatedHost, SimulatedNetwork } from '../../src/testing/index.ts'
+import { simulate } from '../../src/testing/index.ts'
+import { MemoryBroker, type MemoryBrokerFaults } from '../../src/testing/memory-broker.ts'
+import { STUN, TURN } from '../nat/ice-stage.ts'
+import { StunServer } from '../nat/stun-server.ts'
+import { CREDENTIAL, TurnServer } from '../nat/turn-server.ts'
+
+const STEP_MS = 5
+
+export interface InternetStageOptions {
+  readonly seed?: number
+  readonly broker?: MemoryBrokerFaults
+}
+
+export interface JoinFar extends Omit<JoinOptions, 'network' | 'internet'> {
+  readonly internet?: Partial<InternetOptions>
+}
+
+export class InternetStage {
+  readonly net: SimulatedNetwork
+  readonly broker: MemoryBroker
+  turnHost: SimulatedHost | undefined
+  readonly #rooms = new Set<Room>()
+  #hasTurn = false
+
+  constructor({ seed = 1, broker = {} }: InternetStageOptions = {}) {
+    this.net = simulate({ seed })
+    const { clock, random } = this.net.host('broker', { lans: [] }).network
+    this.broker = new MemoryBroker({ clock, random, delayMs: 20, ...broker })
+  }
+
+  /** Plays in virtual time; afterwards every room is closed and nothing is left open. */
+  static async play(options: InternetStageOptions, play: (stage: InternetStage) => Promise<void>): Promise<void> {
+    const stage = new InternetStage(options)
+    await stage.net.run(() => play(stage), { withinMs: 7_200_000 })
+    await stage.net.run(() => stage.closeAll())
+    await stage.net.advance(5_000)
+    const servers = ['stun', 'turn', 'broker']
+    const left = stage.net.open().filter(({ host }) => !servers.includes(host) && !host.startsWith('mallory'))
+    expect(left.map(({ host, kind, detail }) => `${host}: ${kind} ${detail}`)).toEqual([])
+  }
+
+  /** A host behind a NAT of its own. */
+  behind(name: string, kind: NatKind | 'public', options: Omit<NatOptions, 'kind'> = {}): SimulatedHost {
+    if (kind === 'public') return this.net.host(name, { lans: ['internet'] })
+    this.net.nat(`${name}-gw`, { kind, ...options })
+    return this.net.host(name, { lans: [`${name}-gw`] })
+  }
+
+  async serveStun(): Promise<void> {
+    const lans = [{ lan: 'internet', addresses: STUN.map(address => `${address}/24`) }]
+    await StunServer.start(this.net.host('stun', { lans }).network, { addresses: STUN })
+  }
+
+  async serveTurn(): Promise<void> {
+    this.#hasTurn = true
+    this.turnHost = this.net.host('turn', { lans: [{ lan: 'internet', addresses: [`${TURN}/24`] }] })
+    await TurnServer.start(this.turnHost.network, { address: TURN })
+  }
+
+  async join(host: SimulatedHost, { internet = {}, ...options }: JoinFar = {}): Promise<Room> {
+    const { username, password: credential } = CREDENTIAL
+    const joining = join('chat', {
+      name: host.name,
+      secret: 'far away',
+      network: host.network,
+      ...options,
+      internet: {
+        rendezvous: [this.broker.rendezvous(host.network)],
+        stun: [`stun:${STUN[0]}`],
+        turn: this.#hasTurn ? [{ urls: `turn:${TURN}`, username, credential }] : [],
+        ...internet,
+      },
+    })
+    // Deriving the keys of a secret is work in the real world.
+    const room = await this.net.freeze(joining)
+    this.#rooms.add(room)
+    return room
+  }
+
+  /** Waits until something is so, and returns how many milliseconds that took. */
+  async until(isSo: () => boolean, withinMs = 30_000): Promise<number> {
+    const startedAt = this.net.now
+    while (!isSo()) {
+      if (this.net.now - startedAt >= withinMs) expect.fail(`not so within ${withinMs} ms: ${isSo}`)
+      await this.net.advance(STEP_MS)
+    }
+    return this.net.now - startedAt
+  }
+
+  /** Waits until each of these rooms has each of the others as its peer. */
+  met(rooms: readonly Room[], withinMs?: number): Promise<number> {
+    return this.until(
+      () => rooms.every(room => rooms.every(other => other === room || room.peer(other.self.id)?.state === 'here')),
+      withinMs,
+    )
+  }
+
+  async closeAll(): Promise<void> {
+    await Promise.race([Promise.all([...this.#rooms].map(room => room.close())), this.net.advance(5_000)])
+  }
+}
