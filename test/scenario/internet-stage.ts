@@ -2,7 +2,15 @@
 
 import { expect } from 'vitest'
 import { type InternetOptions, type JoinOptions, join, type Room } from '../../src/index.ts'
-import type { NatKind, NatOptions, SimulatedHost, SimulatedNetwork } from '../../src/testing/index.ts'
+import type { Platform } from '../../src/platform/platform.ts'
+import type {
+  NatKind,
+  NatOptions,
+  SimulatedHost,
+  SimulatedNat,
+  SimulatedNetwork,
+  SimulatedProgram,
+} from '../../src/testing/index.ts'
 import { simulate } from '../../src/testing/index.ts'
 import { MemoryBroker, type MemoryBrokerFaults } from '../../src/testing/memory-broker.ts'
 import { STUN, TURN } from '../nat/ice-stage.ts'
@@ -16,8 +24,12 @@ export interface InternetStageOptions {
   readonly broker?: MemoryBrokerFaults
 }
 
-export interface JoinFar extends Omit<JoinOptions, 'network' | 'internet'> {
+export interface JoinFar extends Omit<JoinOptions, 'network' | 'internet' | 'secret'> {
+  /** Undefined for a room without. @default 'far away' */
+  readonly secret?: string | undefined
   readonly internet?: Partial<InternetOptions>
+  /** @default the first program of the host */
+  readonly on?: Platform
 }
 
 export class InternetStage {
@@ -25,6 +37,8 @@ export class InternetStage {
   readonly broker: MemoryBroker
   turnHost: SimulatedHost | undefined
   readonly #rooms = new Set<Room>()
+  readonly #nats = new Map<string, SimulatedNat>()
+  readonly #killedOn: string[] = []
   #hasTurn = false
 
   constructor({ seed = 1, broker = {} }: InternetStageOptions = {}) {
@@ -39,15 +53,15 @@ export class InternetStage {
     await stage.net.run(() => play(stage), { withinMs: 7_200_000 })
     await stage.net.run(() => stage.closeAll())
     await stage.net.advance(5_000)
-    const servers = ['stun', 'turn', 'broker']
-    const left = stage.net.open().filter(({ host }) => !servers.includes(host) && !host.startsWith('mallory'))
+    const others = ['stun', 'turn', 'broker', ...stage.#killedOn]
+    const left = stage.net.open().filter(({ host }) => !others.includes(host))
     expect(left.map(({ host, kind, detail }) => `${host}: ${kind} ${detail}`)).toEqual([])
   }
 
   /** A host behind a NAT of its own. */
   behind(name: string, kind: NatKind | 'public', options: Omit<NatOptions, 'kind'> = {}): SimulatedHost {
     if (kind === 'public') return this.net.host(name, { lans: ['internet'] })
-    this.net.nat(`${name}-gw`, { kind, ...options })
+    this.#nats.set(name, this.net.nat(`${name}-gw`, { kind, ...options }))
     return this.net.host(name, { lans: [`${name}-gw`] })
   }
 
@@ -62,15 +76,33 @@ export class InternetStage {
     await TurnServer.start(this.turnHost.network, { address: TURN })
   }
 
-  async join(host: SimulatedHost, { internet = {}, ...options }: JoinFar = {}): Promise<Room> {
+  /** As SIGKILL does. What the broker in memory still hands to it is not looked for at the end. */
+  kill(program: SimulatedProgram): void {
+    this.#killedOn.push(program.hostName)
+    program.kill()
+  }
+
+  /** The server is another one, which knows nothing of what was. */
+  async restartTurn(): Promise<void> {
+    this.turnHost!.start()
+    await TurnServer.start(this.turnHost!.network, { address: TURN })
+  }
+
+  /** The NAT in front of the host of this name. */
+  nat(name: string): SimulatedNat {
+    return this.#nats.get(name)!
+  }
+
+  async join(host: SimulatedHost, far: JoinFar = {}): Promise<Room> {
+    const { internet = {}, on = host.network, secret, ...options } = { secret: 'far away', ...far }
     const { username, password: credential } = CREDENTIAL
     const joining = join('chat', {
       name: host.name,
-      secret: 'far away',
-      network: host.network,
+      network: on,
+      ...(secret === undefined ? {} : { secret }),
       ...options,
       internet: {
-        rendezvous: [this.broker.rendezvous(host.network)],
+        rendezvous: [this.broker.rendezvous(on)],
         stun: [`stun:${STUN[0]}`],
         turn: this.#hasTurn ? [{ urls: `turn:${TURN}`, username, credential }] : [],
         ...internet,

@@ -277,9 +277,9 @@ export class Internet implements Discovery {
   }
 
   #onBudgetSpent(error: EarshotError): void {
-    const { room } = this.#options
-    room.onWarning(error)
-    for (const { traversal } of this.#reached.values()) traversal.dropRelayed()
+    this.#options.room.onWarning(error)
+    // Whoever is looked for anew is so without relays.
+    for (const [id, { traversal }] of [...this.#reached]) if (traversal.isRelayed) this.#end(id)
   }
 }
 

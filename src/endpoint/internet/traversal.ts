@@ -107,15 +107,16 @@ export class Traversal {
     })
   }
 
-  /** Ends the connections that a relay carries. */
-  dropRelayed(): void {
-    for (const connection of this.#relayed.values()) connection.destroy()
-    this.#relayed.clear()
+  /** A relay carries a connection that was found here. */
+  get isRelayed(): boolean {
+    for (const connection of this.#relayed) if (connection.isClosed) this.#relayed.delete(connection)
+    return this.#relayed.size > 0
   }
 
   /** Ends everything, connections too. */
   async close(): Promise<void> {
     this.#isClosed = true
+    for (const connection of [...this.#used, ...this.#relayed]) connection.destroy()
     this.#rejectAll(new EarshotError('closed', 'the way over the Internet was given up'))
     await this.#agent.close()
   }

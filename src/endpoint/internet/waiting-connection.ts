@@ -10,6 +10,8 @@ export class WaitingConnection implements TcpConnection {
   readonly #count: (bytes: number) => void
   #handlers: TcpHandlers | undefined
   #hasEnded = false
+  /** By our own wish: what is still under way is dropped. */
+  #isOver = false
   #closed: { readonly error: Parameters<TcpHandlers['onClose']>[0] } | undefined
 
   /** @param count is told of bytes in either direction, before they are sent or handed on */
@@ -18,6 +20,7 @@ export class WaitingConnection implements TcpConnection {
     this.#count = count
     connection.start({
       onData: bytes => {
+        if (this.#isOver) return
         count(bytes.length)
         this.#handlers?.onData(bytes)
       },
@@ -54,6 +57,7 @@ export class WaitingConnection implements TcpConnection {
   }
 
   write(bytes: Uint8Array): boolean {
+    if (this.#isOver) return true
     this.#count(bytes.length)
     return this.#connection.write(bytes)
   }
@@ -75,10 +79,12 @@ export class WaitingConnection implements TcpConnection {
   }
 
   destroy(): void {
+    this.#isOver = true
     this.#connection.destroy()
   }
 
   reset(): void {
+    this.#isOver = true
     this.#connection.reset()
   }
 }
