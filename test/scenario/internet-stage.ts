@@ -35,6 +35,7 @@ export interface JoinFar extends Omit<JoinOptions, 'network' | 'internet' | 'sec
 export class InternetStage {
   readonly net: SimulatedNetwork
   readonly broker: MemoryBroker
+  stunHost: SimulatedHost | undefined
   turnHost: SimulatedHost | undefined
   readonly #rooms = new Set<Room>()
   readonly #nats = new Map<string, SimulatedNat>()
@@ -65,9 +66,15 @@ export class InternetStage {
     return this.net.host(name, { lans: [`${name}-gw`] })
   }
 
+  /** A NAT with nobody behind it yet. */
+  site(name: string, kind: NatKind): void {
+    this.net.nat(name, { kind })
+  }
+
   async serveStun(): Promise<void> {
     const lans = [{ lan: 'internet', addresses: STUN.map(address => `${address}/24`) }]
-    await StunServer.start(this.net.host('stun', { lans }).network, { addresses: STUN })
+    this.stunHost = this.net.host('stun', { lans })
+    await StunServer.start(this.stunHost.network, { addresses: STUN })
   }
 
   async serveTurn(): Promise<void> {

@@ -5,10 +5,10 @@
  */
 
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 import { Identity } from '../../src/identity/identity.ts'
-import type { Peer, Room } from '../../src/index.ts'
 import { SeededRandom } from '../../src/testing/index.ts'
+import { areAllTogether, checkDelivery, Program } from './delivery-model.ts'
 import { onStage, type Stage } from './stage.ts'
 
 const RUNS = Number(process.env['SCHEDULES'] ?? 240)
@@ -49,46 +49,6 @@ const schedule = fc.record({
     maxLength: 14,
   }),
 })
-
-/** What one run of a program has sent and got in each session: sessions are told apart by the peer object. */
-class Program {
-  /** Of all programs, so that what an earlier run has sent can be told from what a later one has. */
-  static #sent = 0
-  readonly room: Room
-  readonly received = new Map<Peer, number[]>()
-  readonly accepted = new Map<Peer, number[]>()
-  readonly failures: string[] = []
-
-  constructor(room: Room) {
-    this.room = room
-    room.on('message', ({ data, from }) => {
-      const numbers = this.received.get(from) ?? []
-      numbers.push((data as { n: number }).n)
-      this.received.set(from, numbers)
-    })
-    room.on('warning', ({ code, message }) => {
-      if (code === 'protocol-violation') this.failures.push(message)
-    })
-    room.on('peer-gone', ({ peer, code, reason }) => {
-      if (/violation|limit/.test(reason)) this.failures.push(`${peer.name} ${code} ${reason}`)
-    })
-  }
-
-  /** Numbers count up, so the numbers that one session gets count up, too. */
-  burst(count: number, bytes: number): void {
-    const filler = 'x'.repeat(bytes)
-    for (let i = 0; i < count; i++) {
-      const n = Program.#sent++
-      for (const peer of this.room.peers) {
-        const log = this.accepted.get(peer) ?? []
-        this.accepted.set(peer, log)
-        log.push(n)
-        // Rejects where the session is over; then nothing is promised.
-        peer.send({ n, filler }).catch(() => {})
-      }
-    }
-  }
-}
 
 class World {
   readonly stage: Stage
@@ -168,8 +128,8 @@ test(`${RUNS} random schedules lose nothing, repeat nothing and mix nothing up`,
           while (pending > 0) await stage.advance(1_000)
           await stage.advance(120_000)
           // A peer may be quiet for a moment where packets are lost.
-          await stage.until(() => world.programs.every(isAmongAll), 30_000)
-          check(world.programs)
+          await stage.until(() => areAllTogether(world.programs), 30_000)
+          checkDelivery(world.programs)
         },
         { seed, lan: { delayMs, loss } },
       ),
@@ -177,30 +137,3 @@ test(`${RUNS} random schedules lose nothing, repeat nothing and mix nothing up`,
     { numRuns: RUNS, verbose: 1 },
   )
 })
-
-function isAmongAll({ room }: Program): boolean {
-  return room.peers.filter(({ state }) => state === 'here').length === NAMES.length - 1
-}
-
-function check(programs: readonly Program[]): void {
-  for (const program of programs) expect(program.failures).toEqual([])
-  for (const sender of programs) {
-    for (const receiver of programs) {
-      if (sender !== receiver) checkPair(sender, receiver)
-    }
-  }
-}
-
-function checkPair(sender: Program, receiver: Program): void {
-  const { id } = receiver.room.self
-  const got = [...receiver.received].filter(([peer]) => peer.id === sender.room.self.id).map(([, numbers]) => numbers)
-  // Never twice, never out of order, in all sessions together.
-  for (const numbers of got) expect(numbers).toEqual([...numbers].sort((a, b) => a - b))
-  const all = got.flat()
-  expect(new Set(all).size).toBe(all.length)
-  // What the session of today accepted has arrived, all of it.
-  const present = sender.room.peers.find(peer => peer.id === id)
-  expect(present?.state).toBe('here')
-  const accepted = sender.accepted.get(present!) ?? []
-  expect(accepted.filter(n => !all.includes(n))).toEqual([])
-}
