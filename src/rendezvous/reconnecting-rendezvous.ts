@@ -102,6 +102,20 @@ export class ReconnectingRendezvous implements Rendezvous {
     return () => void this.#watchers.delete(own)
   }
 
+  reconnect(): void {
+    if (this.#closing) return
+    const attempt = this.#attempt
+    this.#attempt = undefined
+    this.#retry?.cancel()
+    this.#schedule.reset()
+    this.#setState('connecting', this.#health.lastError)
+    attempt?.aborter.abort(
+      new EarshotError('lost', `the connection to ${this.url} was given up: the network has changed`),
+    )
+    attempt?.connection?.close().catch(() => {}) // Mostly it is dead.
+    void this.#connect()
+  }
+
   close(): Promise<void> {
     this.#closing ??= this.#close()
     return this.#closing

@@ -87,6 +87,11 @@ export class RendezvousPool {
     )
   }
 
+  /** The network has changed. */
+  reconnect(): void {
+    for (const { rendezvous } of this.#members) rendezvous.reconnect()
+  }
+
   /** Closes all of them. Idempotent. */
   async close(): Promise<void> {
     await Promise.all(this.#members.map(({ rendezvous }) => rendezvous.close()))

@@ -23,6 +23,8 @@ export interface Rendezvous {
   subscribe(topic: string, onMessage: (bytes: Uint8Array) => void): () => void
   /** Calls `onChange` whenever `health` has changed. The returned function ends it. */
   watchHealth(onChange: (health: RendezvousHealth) => void): () => void
+  /** The network has changed: the connection may be dead, and what failed may succeed. Subscriptions stay. */
+  reconnect(): void
   /** Ends every subscription and frees every socket and timer. Idempotent. */
   close(): Promise<void>
 }

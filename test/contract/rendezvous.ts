@@ -146,6 +146,21 @@ export function rendezvousContract(name: string, makePlace: () => Promise<Rendez
       expect(a.health.lastError).toMatchObject({ code: 'unreachable' })
     })
 
+    test('connects anew when the network has changed, and keeps its subscriptions', async () => {
+      const [a, b] = [await openUp(), await openUp()]
+      const inbox = new Inbox(a, TOPIC)
+      const health = new HealthRecorder(a)
+      a.reconnect()
+      expect(a.health.state).toBe('connecting')
+      await place.until(state(a, 'up'))
+      expect(health.states).toEqual(['connecting', 'up'])
+      await place.until(b.publish(TOPIC, text('moved')))
+      await place.until(inbox.count(1))
+      await place.until(b.close())
+      b.reconnect()
+      expect(b.health.state).toBe('closed')
+    })
+
     test('closes once, at any time, and does nothing afterwards', async () => {
       const [a, b, c] = [await openUp(), open(), await openUp()]
       const inbox = new Inbox(a, TOPIC)

@@ -253,6 +253,43 @@ describe('what breaks', () => {
   })
 })
 
+describe('what gets better', () => {
+  test('a direct path is looked for again while a relay carries, and the relay goes on meanwhile', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      await stage.serveTurn()
+      const ada = await stage.join(stage.behind('ada', 'symmetric'))
+      const bob = await stage.join(stage.behind('bob', 'symmetric'))
+      await stage.met([ada, bob])
+      const log = logOf(bob)
+      await stage.net.advance(3_600_000)
+      // An hour of attempts in vain.
+      expect(peerOf(ada, bob).path.kind).toBe('relay')
+      expect(log).toEqual(['peer ada'])
+      stage.nat('bob').change({ mapping: 'endpoint-independent', filtering: 'endpoint-independent' })
+      await stage.until(() => peerOf(ada, bob).path.kind === 'direct', 600_000)
+      expect(log).toEqual(['peer ada'])
+    })
+  })
+})
+
+describe('what comes nearer', () => {
+  test('peers that come into one LAN go on there', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      const ada = await stage.join(stage.behind('ada', 'port-restricted'))
+      const host = stage.behind('bob', 'port-restricted')
+      const bob = await stage.join(host)
+      await stage.met([ada, bob])
+      const [peer, log] = [peerOf(ada, bob), logOf(ada)]
+      expect(peer.path.kind).toBe('direct')
+      host.attach(stage.net.lan('ada-gw'))
+      await stage.until(() => peer.path.kind === 'lan' && peerOf(bob, ada).path.kind === 'lan')
+      expect(log).toEqual(['peer bob'])
+    })
+  })
+})
+
 describe('why', () => {
   test('a peer that cannot be reached directly: every pair, both NATs, and what would help', async () => {
     await InternetStage.play({}, async stage => {

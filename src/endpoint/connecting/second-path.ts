@@ -1,6 +1,7 @@
 /**
  * Looks for one more path to peers with whom this machine shares a second network, a wire and a radio: if the first one
- * breaks, the session goes on at once. Of each two peers the one with the smaller id dials.
+ * breaks, the session goes on at once. And for a path in the LAN to those who came from afar and are seen there. Of each
+ * two peers the one with the smaller id dials.
  */
 
 import type { Sighting } from '../../discovery/discovery.ts'
@@ -72,27 +73,32 @@ export class SecondPath {
   #look(): void {
     this.#dueAt = Number.POSITIVE_INFINITY
     const interfaces = this.#room.interfaces()
-    // With one network there is nothing to look for, until it changes.
-    if (interfaces.length < 2) return
-    let isAnybodyHere = false
+    let isAnybodySought = false
     for (const peer of this.#room.peers()) {
-      isAnybodyHere = true
+      // With one network there is nothing more to look for, until it changes.
+      if (interfaces.length < 2 && !isFar(peer)) continue
+      isAnybodySought = true
       if (this.#room.selfId < peer.id && peer.state === 'here') this.#lookFor(peer, interfaces)
     }
-    if (isAnybodyHere) this.#lookIn(REGULARLY_MS)
+    if (isAnybodySought) this.#lookIn(REGULARLY_MS)
   }
 
   #lookFor(peer: Peer, interfaces: readonly NetworkInterface[]): void {
     const sighting = this.#room.sighting(peer.id)
     const attempt = this.#attempts.get(peer.id) ?? { schedule: new RetrySchedule(this.#random), notBefore: 0 }
     if (!sighting || this.#clock.now() < attempt.notBefore) return
-    const addresses = addressesBeside(peer, sighting, interfaces)
+    const addresses = isFar(peer) ? sighting.addresses : addressesBeside(peer, sighting, interfaces)
     if (addresses.length === 0) return
     attempt.notBefore = this.#clock.now() + attempt.schedule.nextMs()
     this.#attempts.set(peer.id, attempt)
     // Whatever comes of it, the session has a path.
     this.#room.dial(peer.id, addresses).then(() => this.#attempts.delete(peer.id), ignore)
   }
+}
+
+/** None of its paths is in the LAN. */
+function isFar({ messenger }: Peer): boolean {
+  return messenger.session.paths.every(({ connection }) => connection.route.kind !== 'lan')
 }
 
 /** Addresses of the peer on a link that none of its paths uses. */

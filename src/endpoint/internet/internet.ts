@@ -58,10 +58,14 @@ interface Reached {
   readonly traversal: Traversal
   /** Looks whether it is still needed. */
   review: Timer | undefined
+  /** When it began, the last time. */
+  begunAt: number
 }
 
 /** A session over the LAN may stand on one side sooner than on the other. */
 const REVIEW_AFTER_MS = 2_000
+/** What is relayed may have become direct: by another NAT on the way, or by luck. */
+const DIRECT_RETRY_MS = 300_000
 
 export class Internet implements Discovery {
   readonly #options: InternetOptions
@@ -146,7 +150,7 @@ export class Internet implements Discovery {
     const known = this.#reached.get(id)
     const { traversal } = known ?? this.#begin(id)
     if (isWanted) traversal.isWanted = true
-    if (known && traversal.report.isDone && !traversal.isBusy) traversal.restart()
+    if (known && traversal.report.isDone && !traversal.isBusy) this.#restart(known)
     try {
       await traversal.nextPath(signal)
     } finally {
@@ -162,8 +166,9 @@ export class Internet implements Discovery {
 
   /** What stood may stand no more, and what failed may succeed. */
   onNetworkChange(): void {
-    for (const [id, { traversal }] of this.#reached) {
-      if (this.#options.room.connection(id) !== undefined) traversal.restart()
+    this.#pool?.reconnect()
+    for (const [id, reached] of this.#reached) {
+      if (this.#options.room.connection(id) !== undefined) this.#restart(reached)
     }
   }
 
@@ -209,7 +214,7 @@ export class Internet implements Discovery {
       introduce: introduction => room.introduce(id, introduction),
       budget: this.#budget,
     })
-    const reached: Reached = { traversal, review: undefined }
+    const reached: Reached = { traversal, review: undefined, begunAt: this.#options.platform.clock.now() }
     this.#reached.set(id, reached)
     this.#review(id, TRAVERSAL_TIMEOUT_MS)
     return reached
@@ -240,20 +245,30 @@ export class Internet implements Discovery {
     })
   }
 
+  #restart(reached: Reached): void {
+    reached.begunAt = this.#options.platform.clock.now()
+    reached.traversal.restart()
+  }
+
   #review(id: string, afterMs: number): void {
     const reached = this.#reached.get(id)
     if (!reached || this.#isClosed) return
     reached.review?.cancel()
-    reached.review = this.#options.platform.clock.setTimer(afterMs, () => this.#endIfUseless(id))
+    reached.review = this.#options.platform.clock.setTimer(afterMs, () => this.#look(id))
   }
 
   /** Somebody who is no peer and is not looked for, and a peer on the LAN, need none. */
-  #endIfUseless(id: string): void {
+  #look(id: string): void {
     const reached = this.#reached.get(id)
     if (!reached) return
+    const { traversal, begunAt } = reached
     const connection = this.#options.room.connection(id)
-    if (reached.traversal.isBusy) this.#review(id, REVIEW_AFTER_MS)
-    else if (connection === undefined || (connection === 'lan' && !reached.traversal.carriesSession)) this.#end(id)
+    if (traversal.isBusy) this.#review(id, REVIEW_AFTER_MS)
+    else if (connection === undefined || (connection === 'lan' && !traversal.carriesSession)) this.#end(id)
+    else if (connection === 'relay') {
+      if (this.#options.platform.clock.now() - begunAt >= DIRECT_RETRY_MS) this.#restart(reached)
+      this.#review(id, DIRECT_RETRY_MS)
+    }
   }
 
   #end(id: string): void {

@@ -20,6 +20,7 @@ import { type Credentials, PASSWORD_BYTES, SESSION_ID_BYTES } from './credential
 import type { Description, DirectPolicy } from './description.ts'
 import type { PathMethod, PathReport } from './journal.ts'
 import { adviceFor, type NatSummary, UNKNOWN_NAT } from './nat-summary.ts'
+import { OwnedConnection } from './owned-connection.ts'
 import { type OwnDescription, Signalling } from './signalling.ts'
 
 export interface AgentSettings {
@@ -86,6 +87,9 @@ export class Agent {
   #support: ReliableUdpSupport | undefined
   #attempt: Attempt | undefined
   #former: Attempt[] = []
+  /** How many connections of each attempt are open. */
+  readonly #carried = new Map<Attempt, number>()
+  readonly #closings = new Set<Promise<void>>()
   #early: Uint8Array[] = []
   #searchedAt = -Infinity
   #closing: Promise<void> | undefined
@@ -153,7 +157,8 @@ export class Agent {
   async #close(): Promise<void> {
     this.#signalling?.close()
     const attempts = this.#attempt ? [...this.#former, this.#attempt] : this.#former
-    await Promise.all(attempts.map(attempt => attempt.close()))
+    for (const attempt of attempts) this.#end(attempt)
+    await Promise.all(this.#closings)
     this.#onDone()
   }
 
@@ -204,7 +209,9 @@ export class Agent {
       },
       onStream: ({ connection, kind, transport, method, remote }) => {
         const afterMs = Math.round(attempt.journal.elapsedMs)
-        onPath({ connection, kind, transport, method, remote, isControlling, afterMs })
+        this.#carry(attempt, 1)
+        const owned = new OwnedConnection(connection, () => this.#carry(attempt, -1))
+        onPath({ connection: owned, kind, transport, method, remote, isControlling, afterMs })
       },
       onDone: () => {
         if (attempt === this.#attempt) this.#onDone()
@@ -221,8 +228,28 @@ export class Agent {
     this.#attempt = undefined
     former.settle()
     this.#former.push(former)
-    if (this.#former.length > MAX_FORMER_ATTEMPTS) void this.#former.shift()!.close()
+    this.#closeUnused()
+    if (this.#former.length > MAX_FORMER_ATTEMPTS) this.#end(this.#former.shift()!)
     if (isDone) this.#done = this.#newDone()
+  }
+
+  #carry(attempt: Attempt, count: 1 | -1): void {
+    this.#carried.set(attempt, (this.#carried.get(attempt) ?? 0) + count)
+    if (count < 0 && !this.#closing) this.#closeUnused()
+  }
+
+  /** What began anew, and has no connection, is of no use. */
+  #closeUnused(): void {
+    const isUsed = (attempt: Attempt) => (this.#carried.get(attempt) ?? 0) > 0
+    const unused = this.#former.filter(attempt => !isUsed(attempt))
+    this.#former = this.#former.filter(isUsed)
+    for (const attempt of unused) this.#end(attempt)
+  }
+
+  #end(attempt: Attempt): void {
+    this.#carried.delete(attempt)
+    const closing = attempt.close().finally(() => this.#closings.delete(closing))
+    this.#closings.add(closing)
   }
 
   #newDone(): Promise<void> {

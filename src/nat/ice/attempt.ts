@@ -162,7 +162,7 @@ export class Attempt {
     this.#tcp.settle()
     this.#selection.close()
     this.#gatherer.settle()
-    if (this.#best !== undefined && this.#best !== 'relay') this.#relays.release()
+    this.#relays.release()
     this.#options.onDone()
   }
 
