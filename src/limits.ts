@@ -388,6 +388,8 @@ export const MAX_ICE_NEGOTIATION_BYTES = 2_048
 export const MAX_ICE_CONNECTS = 12
 /** Paths that a report lists. */
 export const MAX_ICE_JOURNAL_ENTRIES = 200
+/** How often the other side may begin anew: each time we send checks to every address that it names. */
+export const MAX_ICE_RESTARTS_PER_MINUTE = 12
 /** Old sessions of the other side whose late messages are known as such. */
 export const MAX_ICE_RETIRED_SESSIONS = 32
 

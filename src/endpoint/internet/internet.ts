@@ -12,6 +12,7 @@ import { EarshotError } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { CLOSE_TIMEOUT_MS, MAX_TRAVERSALS_UNDER_WAY, TRAVERSAL_TIMEOUT_MS } from '../../limits.ts'
 import type { AgentSettings, ConnectivityReport } from '../../nat/ice/agent.ts'
+import { readDescription } from '../../nat/ice/description.ts'
 import type { Timer } from '../../platform/clock.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { Notices } from '../../rendezvous/notices.ts'
@@ -148,6 +149,7 @@ export class Internet implements Discovery {
   async reach(id: string, { isWanted, signal }: ReachOptions): Promise<void> {
     signal.throwIfAborted()
     const known = this.#reached.get(id)
+    if (!known) this.#makeWay()
     const { traversal } = known ?? this.#begin(id)
     if (isWanted) traversal.isWanted = true
     if (known && traversal.report.isDone && !traversal.isBusy) this.#restart(known)
@@ -195,19 +197,28 @@ export class Internet implements Discovery {
     else if (this.#isClosed || !room.mayJoin(fromId)) return
     // For the other side our connection may have broken: if so it will ask again, and we know by then.
     else if (room.connection(fromId) === 'lan') room.probe(fromId)
-    else if (this.#underWay < MAX_TRAVERSALS_UNDER_WAY) this.#begin(fromId).traversal.receive(bytes)
+    else if (readDescription(bytes) instanceof EarshotError) return
+    else if (this.#underWay.length < MAX_TRAVERSALS_UNDER_WAY) this.#begin(fromId).traversal.receive(bytes)
   }
 
   /** Traversals to those who are no peers yet. */
-  get #underWay(): number {
-    return [...this.#reached.keys()].filter(id => this.#options.room.connection(id) === undefined).length
+  get #underWay(): readonly string[] {
+    return [...this.#reached.keys()].filter(id => this.#options.room.connection(id) === undefined)
+  }
+
+  /** Whom we look for has the place of somebody who began and whom nobody waits for. */
+  #makeWay(): void {
+    const underWay = this.#underWay
+    if (underWay.length < MAX_TRAVERSALS_UNDER_WAY) return
+    const useless = underWay.find(id => !this.#reached.get(id)!.traversal.isBusy)
+    if (useless === undefined) {
+      throw new EarshotError('limit-reached', `${MAX_TRAVERSALS_UNDER_WAY} peers are being looked for already`)
+    }
+    this.#end(useless)
   }
 
   #begin(id: string): Reached {
     const { room } = this.#options
-    if (this.#underWay >= MAX_TRAVERSALS_UNDER_WAY) {
-      throw new EarshotError('limit-reached', `${MAX_TRAVERSALS_UNDER_WAY} peers are being looked for already`)
-    }
     const traversal = new Traversal({
       peerId: id,
       agent: this.#agentSettings(id),

@@ -7,7 +7,7 @@
  */
 
 import { EarshotError } from '../../errors.ts'
-import { MAX_ICE_RETIRED_SESSIONS } from '../../limits.ts'
+import { MAX_ICE_RESTARTS_PER_MINUTE, MAX_ICE_RETIRED_SESSIONS } from '../../limits.ts'
 import type { Clock, Timer } from '../../platform/clock.ts'
 import type { Credentials } from './credentials.ts'
 import { type Description, encodeDescription, readDescription } from './description.ts'
@@ -28,6 +28,7 @@ const FIRST_REPETITION_MS = 250
 const LONGEST_REPETITION_MS = 4_000
 /** Then whoever is not there is not told any more; a message of theirs begins it anew. */
 const MAX_REPETITIONS = 20
+const MINUTE_MS = 60_000
 /** An answer waits so long for news that could go with it. */
 const ANSWER_DELAY_MS = 20
 
@@ -39,6 +40,8 @@ export class Signalling {
   /** What of our present session has arrived. */
   #arrived = 0
   readonly #retired: Uint8Array[] = []
+  /** When the other side began anew, in the last minute. */
+  #restarts: number[] = []
   #answer: Timer | undefined
   #repetition: Timer | undefined
   #repetitions = 0
@@ -107,9 +110,21 @@ export class Signalling {
       this.#answerSoon(sessionId)
       return false
     }
-    if (this.#remote) this.#retire(this.#remote.sessionId)
+    if (this.#remote) {
+      if (!this.#mayRestart()) return false
+      this.#retire(this.#remote.sessionId)
+    }
     this.#remote = { sessionId, revision: 0 }
     this.#arrived = 0
+    return true
+  }
+
+  /** Each new session makes us send checks to addresses that the other side names. */
+  #mayRestart(): boolean {
+    const now = this.#options.clock.now()
+    this.#restarts = this.#restarts.filter(at => now - at < MINUTE_MS)
+    if (this.#restarts.length >= MAX_ICE_RESTARTS_PER_MINUTE) return false
+    this.#restarts.push(now)
     return true
   }
 
