@@ -187,5 +187,5 @@ async function play(plan: Schedule): Promise<void> {
 test(`${RUNS} random hours lose nothing, repeat nothing, and leave no session stuck`, {
   timeout: 3_600_000,
 }, async () => {
-  await fc.assert(fc.asyncProperty(schedule, play), { numRuns: RUNS, verbose: 1 })
+  await fc.assert(fc.asyncProperty(schedule, play), { numRuns: RUNS, verbose: 1, endOnFailure: true })
 })

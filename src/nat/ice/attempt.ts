@@ -13,6 +13,7 @@ import { withLocalPort } from '../behaviour/local-port.ts'
 import type { PortMapping } from '../port-mapping/port-mapping.ts'
 import type { MapOptions } from '../port-mapping/port-mapping-options.ts'
 import type { Binding } from '../stun/binding.ts'
+import type { ServerLink } from '../stun/server-link.ts'
 import type { StunUri } from '../stun/stun-uri.ts'
 import type { AllocationRequest } from '../turn/allocate.ts'
 import { type Candidate, candidateRefusal, sameCandidate } from './candidate.ts'
@@ -73,6 +74,8 @@ export class Attempt {
   readonly #stop = new AbortController()
   readonly #timers: Timer[] = []
   readonly #refused = new Set<string>()
+  /** Connections to STUN servers that hold mappings from which others are predicted. */
+  readonly #links = new Set<ServerLink>()
   #remote: Description | undefined
   #isGathered = false
   #isSettled = false
@@ -162,6 +165,7 @@ export class Attempt {
     this.#tcp.settle()
     this.#selection.close()
     this.#gatherer.settle()
+    this.#closeLinks()
     this.#relays.release()
     this.#options.onDone()
   }
@@ -172,6 +176,11 @@ export class Attempt {
     this.settle()
     this.#udp?.close()
     await Promise.all([this.#tcp.close(), this.#relays.close(), this.#gatherer.close()])
+  }
+
+  #closeLinks(): void {
+    for (const link of this.#links) link.close()
+    this.#links.clear()
   }
 
   #tellNat(transport: 'udp' | 'tcp', nat: NatSummary): void {
@@ -280,11 +289,14 @@ export class Attempt {
           const server = this.#gatherer.servers.tcp
           if (server === undefined) return undefined
           const { signal } = this.#stop
-          const links = new Set<never>()
           const ask = async (localPort: number): Promise<{ local: number } & Pick<Binding, 'mapped'>> => {
-            const question = { to: server.address, uri: server.uri, localPort, links, signal }
-            const { mapped } = await askOver({ platform, trustedCertificates }, question)
-            return { local: localPort, mapped }
+            const question = { to: server.address, uri: server.uri, localPort, links: this.#links, signal }
+            try {
+              const { mapped } = await askOver({ platform, trustedCertificates }, question)
+              return { local: localPort, mapped }
+            } finally {
+              if (this.#isSettled) this.#closeLinks()
+            }
           }
           return orUndefined(withLocalPort(platform.random, ask))
         },
