@@ -7,14 +7,9 @@ import type { JoinOptions } from './endpoint/options.ts'
 import type { Room } from './endpoint/room.ts'
 import { generateIdentity, type Identity as StoredIdentity } from './identity/identity.ts'
 import { loadIdentity } from './identity/stored-identity.ts'
-import { portMapperOf } from './nat/port-mapping/port-mapper.ts'
 import { FileStore } from './platform/node/file-store.ts'
 import { keepProcessAlive } from './platform/node/keep-process-alive.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
-import type { Platform } from './platform/platform.ts'
-import { mqttConnector } from './rendezvous/mqtt/mqtt-connector.ts'
-import { ReconnectingRendezvous } from './rendezvous/reconnecting-rendezvous.ts'
-import type { Rendezvous } from './rendezvous/rendezvous.ts'
 
 /** Who a peer is: an Ed25519 key pair. Its id is the public key in base32. */
 export type Identity = StoredIdentity
@@ -41,25 +36,7 @@ export const Identity: {
  */
 export async function join(service: string, options: JoinOptions = {}): Promise<Room> {
   const platform = options?.network ?? nodePlatform()
-  return joinOn(service, options, {
-    platform,
-    hold: keepProcessAlive,
-    internet: {
-      mapPort: wanted => portMapperOf(platform, keepProcessAlive).map(wanted),
-      rendezvousAt: (url, trustedCertificates) => brokerAt(url, platform, trustedCertificates),
-    },
-  })
-}
-
-/** The rendezvous at an MQTT broker. `mqtt` opens its sockets itself: on a simulated network there is none. */
-function brokerAt(
-  url: string,
-  { clock, random }: Platform,
-  trustedCertificates: readonly string[] | undefined,
-): () => Rendezvous {
-  const ca = trustedCertificates?.join('\n')
-  const connector = mqttConnector({ url, random, ca })
-  return () => new ReconnectingRendezvous({ connector, clock, random })
+  return joinOn(service, options, { platform, hold: keepProcessAlive })
 }
 
 /**

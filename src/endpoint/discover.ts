@@ -5,7 +5,7 @@ import { ItemQueue } from '../messaging/item-queue.ts'
 import { defaultInterfaces } from '../platform/interface-choice.ts'
 import type { Platform } from '../platform/platform.ts'
 import { formatAddress } from './connecting/address.ts'
-import { discoveryBy } from './connecting/ways.ts'
+import { discoveryBy, loadWays } from './connecting/ways.ts'
 import { parseJson } from './json.ts'
 import type { DiscoveryMethod, InterfaceChoice, Json } from './options.ts'
 import { checkDiscovery, checkInterfaceChoice, checkService, checkSignal } from './options-check.ts'
@@ -49,7 +49,7 @@ export async function* discoverOn(
   if (signal?.aborted) return
   const present = new Map<string, DiscoveredPeer>()
   const seen = new ItemQueue<DiscoveredPeer>()
-  const discovery = discoveryBy(methods, {
+  const discovery = discoveryBy(await loadWays(methods), {
     service,
     platform,
     chooseInterfaces: all => defaultInterfaces(all, interfaces),

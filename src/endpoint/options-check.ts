@@ -22,7 +22,6 @@ import type { Platform } from '../platform/platform.ts'
 import { boundText } from '../wire/bound-text.ts'
 import { addressFault, parseAddress } from './connecting/address.ts'
 import type { RoomEvents } from './events.ts'
-import { checkInternet, type InternetParts, type InternetSettings } from './internet/internet-settings.ts'
 import type {
   Admit,
   AskOptions,
@@ -71,17 +70,11 @@ export interface RoomOptions {
   readonly interfaces: InterfaceChoice | undefined
   readonly listen: { readonly host: string; readonly port: number }
   readonly awayTimeoutMs: number
-  /** Undefined in a room that stays on its networks. */
-  readonly internet: InternetSettings | undefined
   readonly signal: AbortSignal | undefined
 }
 
-export function checkJoinOptions(
-  service: string,
-  options: JoinOptions,
-  platform: Platform,
-  parts: InternetParts | undefined,
-): RoomOptions {
+/** All but `internet`. */
+export function checkJoinOptions(service: string, options: JoinOptions, platform: Platform): RoomOptions {
   checkObject('options', options)
   const { secret, maxPeers = Number.POSITIVE_INFINITY, visible = true, admit, signal } = options
   if (maxPeers !== Number.POSITIVE_INFINITY && (!Number.isInteger(maxPeers) || maxPeers < 0)) {
@@ -106,7 +99,6 @@ export function checkJoinOptions(
     interfaces: checkInterfaceChoice(options.interfaces),
     listen: checkListen(options.listen ?? {}),
     awayTimeoutMs: checkAwayTimeout(options.awayTimeoutMs),
-    internet: options.internet === undefined || !parts ? undefined : checkInternet(options.internet, parts),
     signal: checkSignal(signal),
   }
 }

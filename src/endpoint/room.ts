@@ -19,10 +19,8 @@ import type { ConnectivityReport } from '../nat/ice/agent.ts'
 import type { TcpConnection, TcpListener } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { RendezvousHealth } from '../rendezvous/rendezvous.ts'
-import { deriveRoomKey } from '../rendezvous/room-key.ts'
 import { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import { HandshakeParty } from '../session/handshake-party.ts'
-import { deriveSecretKey } from '../session/handshake-secret.ts'
 import { type Hello, INSTANCE_BYTES, type SessionOffer } from '../session/hello.ts'
 import type { RouteKind } from '../session/route.ts'
 import type { SessionEnd } from '../session/session.ts'
@@ -37,12 +35,11 @@ import { hasEnded } from './connecting/ended-peer.ts'
 import { OwnAddresses } from './connecting/own-addresses.ts'
 import { SecondPath } from './connecting/second-path.ts'
 import { Seeker } from './connecting/seeker.ts'
-import { discoveryBy } from './connecting/ways.ts'
+import { discoveryBy, type Way } from './connecting/ways.ts'
 import type { RoomEvents, SeenPeer } from './events.ts'
 import { FileSender, TRANSFER_STREAM } from './file-sender.ts'
 import { Inbox, type InboxEvents } from './inbox.ts'
-import { Internet } from './internet/internet.ts'
-import type { InternetSettings } from './internet/internet-settings.ts'
+import type { Internet, InternetOptions } from './internet/internet.ts'
 import { parseJson } from './json.ts'
 import { Membership } from './membership.ts'
 import { MessageHub } from './message-hub.ts'
@@ -88,6 +85,20 @@ export interface ChannelOptions<Input, Output> {
   readonly delivery?: Delivery
 }
 
+export interface RoomParts {
+  readonly platform: Platform
+  readonly hold: () => () => void
+  /** Of the secret, for the handshake. */
+  readonly psk: Uint8Array | undefined
+  readonly ways: readonly Way[]
+  /** Undefined in a room that stays on its networks. */
+  readonly internet: RoomInternet | undefined
+}
+
+export interface RoomInternet {
+  make(options: Omit<InternetOptions, 'settings' | 'roomKey'>): Internet
+}
+
 export class Room implements AsyncDisposable {
   /** Who this program is in the room. */
   readonly self: { readonly id: string; readonly name: string }
@@ -129,9 +140,9 @@ export class Room implements AsyncDisposable {
   #resolveClosed!: (reason: unknown) => void
 
   /** @internal Resolves when the room is listening and advertising. */
-  static async open(options: RoomOptions, platform: Platform, hold: () => () => void): Promise<Room> {
+  static async open(options: RoomOptions, parts: RoomParts): Promise<Room> {
     options.signal?.throwIfAborted()
-    const room = new Room(options, platform, hold, await deriveKeys(options))
+    const room = new Room(options, parts)
     try {
       await room.#start()
     } catch (error) {
@@ -141,7 +152,7 @@ export class Room implements AsyncDisposable {
     return room
   }
 
-  private constructor(options: RoomOptions, platform: Platform, hold: () => () => void, { psk, roomKey }: RoomKeys) {
+  private constructor(options: RoomOptions, { platform, hold, psk, ways, internet }: RoomParts) {
     const { clock, random, network } = platform
     const { identity, service } = options
     const selfId = identity.id
@@ -201,7 +212,7 @@ export class Room implements AsyncDisposable {
       onSessionRefused: (id, goodbye) => this.#membership.onSessionRefused(id, goodbye),
     })
     this.#discovery = discoveryBy(
-      options.discovery,
+      ways,
       {
         service,
         platform,
@@ -212,7 +223,7 @@ export class Room implements AsyncDisposable {
           onWarning: error => this.#warn(error),
         },
       },
-      options.internet && (discovery => this.#newInternet(options.internet!, roomKey, discovery)),
+      internet && (discovery => this.#newInternet(internet, discovery)),
     )
     this.#connector = new Connector({
       clock,
@@ -508,14 +519,12 @@ export class Room implements AsyncDisposable {
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  #newInternet(settings: InternetSettings, roomKey: Uint8Array | undefined, discovery: DiscoveryHandlers): Internet {
+  #newInternet({ make }: RoomInternet, discovery: DiscoveryHandlers): Internet {
     const { identity, service } = this.#options
-    this.#internet = new Internet({
+    this.#internet = make({
       platform: this.#platform,
       identity,
       service,
-      roomKey,
-      settings,
       discovery,
       room: {
         selfId: this.self.id,
@@ -694,23 +703,6 @@ export class Room implements AsyncDisposable {
       rttMs: session.rttMs,
     }
   }
-}
-
-interface RoomKeys {
-  /** Enters the handshake. */
-  readonly psk: Uint8Array | undefined
-  /** For the rendezvous. */
-  readonly roomKey: Uint8Array | undefined
-}
-
-async function deriveKeys({ secret, service, internet }: RoomOptions): Promise<RoomKeys> {
-  if (secret === undefined) return { psk: undefined, roomKey: undefined }
-  const hasRendezvous = internet !== undefined && internet.rendezvous.length > 0
-  const [psk, roomKey] = await Promise.all([
-    deriveSecretKey(secret, service),
-    hasRendezvous ? deriveRoomKey(secret, service) : undefined,
-  ])
-  return { psk, roomKey }
 }
 
 function connectionOf(peer: Peer | undefined): RouteKind | 'none' | undefined {

@@ -12,6 +12,7 @@ import { formatSocketAddress } from '../platform/socket-address.ts'
 import { internetAddressPlan, lanAddressPlan } from './address-plan.ts'
 import { type NatBehaviour, type NatKind, natBehaviour } from './nat-behaviour.ts'
 import type { Packet, TracedPacket } from './packet.ts'
+import { preload } from './preload.ts'
 import { SeededRandom } from './seeded-random.ts'
 import { type AttachOptions, type OpenResource, type Router, SimulatedHost } from './simulated-host.ts'
 import type { SimulatedInterface } from './simulated-interface.ts'
@@ -63,6 +64,7 @@ const HOST_NAME = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/i
 const RUN_WITHIN_MS = 600_000
 
 export function simulate(options: SimulationOptions = {}): SimulatedNetwork {
+  preload()
   return new SimulatedNetwork(options)
 }
 

@@ -7,8 +7,7 @@ import { uniqueService } from './peer-process.ts'
 
 const LIBRARY = fileURLToPath(new URL('../../dist/index.js', import.meta.url))
 const TOTAL_BYTES = 1_073_741_824
-/** Node 24 takes 77 MB for a room that does nothing, 11 more than Node 20, and collects garbage later. */
-const MOST_MEGABYTES = Number.parseInt(process.versions.node, 10) >= 24 ? 165 : 150
+const MOST_MEGABYTES = 150
 
 /** What both programs need; the largest resident set they ever had goes out as the last line. */
 const PREFIX = `

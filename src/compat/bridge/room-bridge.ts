@@ -177,7 +177,7 @@ export class RoomBridge implements AsyncDisposable {
       ...(peers && { peers }),
       ...(interfaces && { interfaces }),
     }
-    return joinOn(service, joinOptions, { platform, hold, internet: undefined })
+    return joinOn(service, joinOptions, { platform, hold })
   }
 
   #isOwn(id: string): boolean {

@@ -1,26 +1,38 @@
-/** The ways of finding peers by their names. */
+/** The ways of finding peers by their names. Only those that are used are loaded. */
 
-import { BeaconDiscovery } from '../../discovery/beacon-discovery.ts'
 import type { Discovery, DiscoveryHandlers, LanDiscoveryOptions } from '../../discovery/discovery.ts'
-import { MdnsDiscovery } from '../../discovery/mdns-discovery.ts'
 import { MergedDiscovery } from '../../discovery/merged-discovery.ts'
+import { Lazy } from '../lazy.ts'
 import type { DiscoveryMethod } from '../options.ts'
 
-const WAYS: Readonly<Record<DiscoveryMethod, (options: LanDiscoveryOptions) => Discovery>> = {
-  mdns: options => new MdnsDiscovery(options),
-  beacon: options => new BeaconDiscovery(options),
+/** A way that is loaded. */
+export type Way = (options: LanDiscoveryOptions) => Discovery
+
+export const WAYS: Readonly<Record<DiscoveryMethod, Lazy<Way>>> = {
+  mdns: new Lazy(async () => {
+    const { MdnsDiscovery } = await import('../../discovery/mdns-discovery.ts')
+    return options => new MdnsDiscovery(options)
+  }),
+  beacon: new Lazy(async () => {
+    const { BeaconDiscovery } = await import('../../discovery/beacon-discovery.ts')
+    return options => new BeaconDiscovery(options)
+  }),
 }
 
-type Way = (handlers: DiscoveryHandlers) => Discovery
+export function loadWays(methods: readonly DiscoveryMethod[]): Promise<readonly Way[]> {
+  return Promise.all(methods.map(method => WAYS[method].get()))
+}
+
+type MakeDiscovery = (handlers: DiscoveryHandlers) => Discovery
 
 /** Looks for peers in all of these ways, and in one more that is no LAN; one alone needs no merging. */
-export function discoveryBy(methods: readonly DiscoveryMethod[], options: LanDiscoveryOptions, far?: Way): Discovery {
-  const near = methods.map(
-    (method): Way =>
+export function discoveryBy(near: readonly Way[], options: LanDiscoveryOptions, far?: MakeDiscovery): Discovery {
+  const ways = near.map(
+    (make): MakeDiscovery =>
       handlers =>
-        WAYS[method]({ ...options, handlers }),
+        make({ ...options, handlers }),
   )
-  const ways = far ? [...near, far] : near
-  const [only, ...others] = ways
-  return only && others.length === 0 ? only(options.handlers) : new MergedDiscovery(ways, options.handlers)
+  const all = far ? [...ways, far] : ways
+  const [only, ...others] = all
+  return only && others.length === 0 ? only(options.handlers) : new MergedDiscovery(all, options.handlers)
 }

@@ -4,14 +4,18 @@ import { MAX_BROKERS, MAX_STUN_SERVERS } from '../../limits.ts'
 import type { AgentSettings } from '../../nat/ice/agent.ts'
 import { checkAgentServers } from '../../nat/ice/agent-options.ts'
 import type { DirectPolicy } from '../../nat/ice/description.ts'
+import { portMapperOf } from '../../nat/port-mapping/port-mapper.ts'
+import type { Platform } from '../../platform/platform.ts'
+import { mqttConnector } from '../../rendezvous/mqtt/mqtt-connector.ts'
+import { ReconnectingRendezvous } from '../../rendezvous/reconnecting-rendezvous.ts'
 import type { Rendezvous } from '../../rendezvous/rendezvous.ts'
 import type { InternetOptions, TurnServer } from '../options.ts'
 
-/** What of the machine a room needs for it, beside its platform. */
+/** What a room runs on. */
 export interface InternetParts {
-  /** Opens the rendezvous at a broker. Throws a TypeError for what is no URL of one. */
-  rendezvousAt(url: string, trustedCertificates: readonly string[] | undefined): () => Rendezvous
-  readonly mapPort: NonNullable<AgentSettings['mapPort']>
+  readonly platform: Platform
+  /** Keeps the process from ending until the returned function is called. */
+  readonly hold: () => () => void
 }
 
 export interface InternetSettings {
@@ -52,7 +56,7 @@ export function checkInternet(options: InternetOptions, parts: InternetParts): I
       ...(trustedCertificates && { trustedCertificates }),
     }),
     relayBudgetBytes,
-    mapPort: mapPorts ? parts.mapPort : undefined,
+    mapPort: mapPorts ? wanted => portMapperOf(parts.platform, parts.hold).map(wanted) : undefined,
     keepAliveMs: KEEP_ALIVE_MS,
     giveUpMs: GIVE_UP_MS,
   }
@@ -61,9 +65,13 @@ export function checkInternet(options: InternetOptions, parts: InternetParts): I
 function openerOf(
   one: string | Rendezvous,
   trustedCertificates: readonly string[] | undefined,
-  parts: InternetParts,
+  { platform }: InternetParts,
 ): () => Rendezvous {
-  if (typeof one === 'string') return parts.rendezvousAt(one, trustedCertificates)
+  if (typeof one === 'string') {
+    const { clock, random } = platform
+    const connector = mqttConnector({ url: one, random, ca: trustedCertificates?.join('\n') })
+    return () => new ReconnectingRendezvous({ connector, clock, random })
+  }
   if (typeof one?.publish === 'function' && typeof one.subscribe === 'function') return () => one
   throw new TypeError(`internet.rendezvous takes URLs of brokers or objects that are a Rendezvous, not ${String(one)}`)
 }

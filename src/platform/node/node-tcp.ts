@@ -4,7 +4,6 @@
  */
 
 import { createServer, isIP, Socket } from 'node:net'
-import { checkServerIdentity, connect as connectTls } from 'node:tls'
 import { EarshotError } from '../../errors.ts'
 import {
   NOBODY_LISTENS,
@@ -16,22 +15,31 @@ import {
   type TcpListenOptions,
 } from '../network.ts'
 import { formatSocketAddress, unmapped } from '../socket-address.ts'
+import { onGarbage } from './collector-pressure.ts'
 import { nodeError, systemCodeOf } from './node-error.ts'
 
 /** About one record is queued behind the kernel's own buffer: an urgent frame waits for no more than that. */
 const SEND_BUFFER_BYTES = 65_536
 /** What arrives at a high rate comes in chunks of 64 KiB. */
 const LONG_CHUNK_BYTES = 16_384
+type Tls = typeof import('node:tls')
+
 const SOCKET_OPTIONS = { allowHalfOpen: true, noDelay: true, highWaterMark: SEND_BUFFER_BYTES }
 
-export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection> {
+export async function connectTcp(remote: SocketAddress, options: TcpConnectOptions): Promise<TcpConnection> {
+  // Few programs need it, and it takes 3 MB.
+  const tls = options.tls && (await import('node:tls'))
+  return connect(remote, options, tls)
+}
+
+function connect(remote: SocketAddress, options: TcpConnectOptions, tls: Tls | undefined): Promise<TcpConnection> {
   const { timeoutMs, signal } = options
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(signal.reason)
     const target = formatSocketAddress(remote)
     let socket: Socket
     try {
-      socket = dial(remote, options)
+      socket = dial(remote, options, tls)
     } catch (error) {
       return reject(nodeError(error, `cannot connect to ${target}`, 'unreachable'))
     }
@@ -51,7 +59,7 @@ export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): P
     }
     signal?.addEventListener('abort', onAbort)
     socket.on('error', onError)
-    socket.once(options.tls ? 'secureConnect' : 'connect', () => {
+    socket.once(tls ? 'secureConnect' : 'connect', () => {
       settle()
       const connection = openConnection(socket)
       if (!connection) reject(new EarshotError('lost', `the connection to ${target} broke as soon as it stood`))
@@ -62,22 +70,23 @@ export function connectTcp(remote: SocketAddress, options: TcpConnectOptions): P
 }
 
 /** A socket that connects; what goes wrong it tells later. Throws for arguments that the system does not take. */
-function dial({ address: host, port }: SocketAddress, { localPort, localAddress, tls }: TcpConnectOptions): Socket {
+function dial({ address: host, port }: SocketAddress, options: TcpConnectOptions, tls: Tls | undefined): Socket {
+  const { localPort, localAddress } = options
   const from = {
     ...(localPort === undefined ? {} : { localPort }),
     ...(localAddress === undefined ? {} : { localAddress }),
   }
   // An address needs no resolver, and must not wait for one.
   const target = { host, port, noDelay: true, lookup: literal, ...from }
-  if (tls === undefined) return new Socket(SOCKET_OPTIONS).connect(target)
-  const { serverName, trustedCertificates } = tls
-  return connectTls({
+  if (tls === undefined || options.tls === undefined) return new Socket(SOCKET_OPTIONS).connect(target)
+  const { serverName, trustedCertificates } = options.tls
+  return tls.connect({
     ...SOCKET_OPTIONS,
     ...target,
     // RFC 6066 section 3: the name that is sent must not be an address.
     ...(isIP(serverName) ? {} : { servername: serverName }),
     ...(trustedCertificates === undefined ? {} : { ca: [...trustedCertificates] }),
-    checkServerIdentity: (_, certificate) => checkServerIdentity(serverName, certificate),
+    checkServerIdentity: (_, certificate) => tls.checkServerIdentity(serverName, certificate),
   })
 }
 
@@ -181,6 +190,7 @@ class NodeTcpConnection implements TcpConnection {
   }
 
   release(bytes: Uint8Array): void {
+    onGarbage(bytes.length)
     const buffer: ArrayBufferLike & { transfer?(byteLength: number): unknown } = bytes.buffer
     // A short chunk shares its memory with others. Before Node 21 the garbage collector has to do.
     if (bytes.length === buffer.byteLength && bytes.length >= LONG_CHUNK_BYTES) buffer.transfer?.(0)
