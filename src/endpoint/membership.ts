@@ -38,6 +38,8 @@ export interface MembershipOptions {
   readonly selfId: string
   /** How long a peer may be away before it is given up, in milliseconds. */
   readonly awayTimeoutMs: number
+  /** The interface that this own address belongs to. */
+  networkOf(local: SocketAddress): string | undefined
   /** How good a connection from this own address is: lower is better. */
   rank(local: SocketAddress): number
 }
@@ -200,13 +202,14 @@ export class Membership {
   }
 
   #sessionConnection({ connection, isInitiator }: GreetedConnection): SessionConnection {
-    const { selfId, rank } = this.#options
+    const { selfId, rank, networkOf } = this.#options
     const ofInterface = Math.min(rank(connection.local), RANKS_OF_A_KIND - 1)
     const ofKind = KINDS.indexOf(connection.route.kind)
     return {
       connection,
       isInitiator,
       rank: ofKind * RANKS_OF_A_KIND + ofInterface,
+      network: connection.route.kind === 'lan' ? networkOf(connection.local) : undefined,
       decides: selfId > connection.remoteId,
     }
   }

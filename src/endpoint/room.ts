@@ -188,6 +188,7 @@ export class Room implements AsyncDisposable {
         selfId,
         awayTimeoutMs: options.awayTimeoutMs,
         rank: local => this.#addresses.rankOf(local.address),
+        networkOf: local => this.#addresses.interfaceOf(local.address)?.name,
       },
       events: {
         onPeer: peer => this.#onPeer(peer),
@@ -534,7 +535,7 @@ export class Room implements AsyncDisposable {
         introduce: (id, { connection, ...meeting }) =>
           this.#reception.meet(
             connection,
-            { ...meeting, expectedId: id, onRemoteId: ignore },
+            { ...meeting, expectedId: id, wantsPath: true, onRemoteId: ignore },
             new AbortController().signal,
           ),
         onWarning: error => this.#warn(error),
@@ -715,7 +716,8 @@ function knownSession(peer: Peer | undefined): KnownSession | undefined {
   const { instance, since, messenger } = peer
   const { session } = messenger
   const { offer, isFull } = session
-  return { instance, since, offer, isFull, takesPath: connection => session.takesPath(connection) }
+  const isHere = peer.state === 'here'
+  return { instance, since, offer, isFull, isHere, takesPath: connection => session.takesPath(connection) }
 }
 
 /** Puts `fn` under its name, until the returned function is called. */

@@ -7,7 +7,7 @@
  *
  *     somebody comes:  announce, and who is there? ──► group        (again when a broker comes back)
  *     those there:     announce ──► the newcomer, or the group where many came
- *     all:             announce ──► group, every ten minutes
+ *     all:             announce ──► group, 3 and 20 seconds later, then every ten minutes
  *     somebody goes:   leave ──► group
  */
 
@@ -60,6 +60,8 @@ const MAX_SINGLE_ANSWERS = 8
 /** Answers of a group are spread over so much for each member: 50 a second. */
 const ANSWER_SPREAD_MS = 20
 const REFRESH_JITTER = 0.1
+/** Who comes says so again after these times: a broker may lose it, and the next time would be ten minutes later. */
+const REPEAT_AFTER_MS = [3_000, 20_000]
 const NOTHING = new Uint8Array(0)
 
 export class Signalling implements Discovery {
@@ -77,6 +79,7 @@ export class Signalling implements Discovery {
   readonly #announcing: Paced
   #answering: Timer | undefined
   #refreshing: Timer | undefined
+  #repeating: readonly Timer[] = []
   #advert: Advert | undefined
   #stopWatchingHealth: (() => void) | undefined
   #closing: Promise<void> | undefined
@@ -189,6 +192,7 @@ export class Signalling implements Discovery {
     this.#tellPresence(undefined, true)
     for (const id of this.#watched) this.#tellPresence(id, true)
     this.#presence.onAsked()
+    this.#repeatLater()
   }
 
   #announce(): void {
@@ -215,6 +219,12 @@ export class Signalling implements Discovery {
   async #leave(): Promise<void> {
     const receivers = [undefined, ...this.#watched]
     await Promise.all(receivers.map(id => this.#tell(id, 'leave', this.#instance)))
+  }
+
+  #repeatLater(): void {
+    for (const timer of this.#repeating) timer.cancel()
+    const { clock } = this.#options
+    this.#repeating = REPEAT_AFTER_MS.map(delayMs => clock.setTimer(delayMs, () => this.#announcing.request()))
   }
 
   #refreshLater(): void {
@@ -271,6 +281,7 @@ export class Signalling implements Discovery {
     const { clock } = this.#options
     this.#stopWatchingHealth?.()
     this.#refreshing?.cancel()
+    for (const timer of this.#repeating) timer.cancel()
     this.#answering?.cancel()
     this.#greeting.stop()
     this.#announcing.stop()

@@ -38,6 +38,8 @@ export interface PathHandlers {
 export interface PathOptions {
   /** Paths of a lower rank are preferred: a wire before a radio. */
   readonly rank: number
+  /** The local network that it goes through, where that matters. */
+  readonly network: string | undefined
   /** This side opened the connection. */
   readonly isInitiator: boolean
   /** The number of the first record that the peer sends on it; undefined where it says so itself. */
@@ -57,6 +59,7 @@ interface Ping {
 export class Path implements RecordReceiver {
   readonly connection: SecureConnection
   readonly rank: number
+  readonly network: string | undefined
   readonly isInitiator: boolean
   /** The number of the next record of the session to be sent here. */
   next = 0
@@ -86,6 +89,7 @@ export class Path implements RecordReceiver {
   constructor(connection: SecureConnection, clock: Clock, handlers: PathHandlers, options: PathOptions) {
     this.connection = connection
     this.rank = options.rank
+    this.network = options.network
     this.isInitiator = options.isInitiator
     this.#arriving = options.firstReceived
     this.#clock = clock

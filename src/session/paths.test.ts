@@ -113,6 +113,7 @@ describe('a session whose connection breaks', () => {
     paths.add({
       connection: { sendRecord: () => true } as never,
       rank: 0,
+      network: undefined,
       isInitiator: true,
       receivedByPeer: undefined,
     })

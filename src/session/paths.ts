@@ -37,6 +37,7 @@ export interface PathsHandlers {
 export interface NewPath {
   readonly connection: SecureConnection
   readonly rank: number
+  readonly network: string | undefined
   readonly isInitiator: boolean
   /** How many records the peer has; undefined for the path with which the session begins. */
   readonly receivedByPeer: number | undefined
@@ -74,9 +75,14 @@ export class Paths implements PathHandlers {
   }
 
   /** One more connection; what arrives there waits until its `receive` is called with the path. */
-  add({ connection, rank, isInitiator, receivedByPeer }: NewPath): Path {
+  add({ connection, rank, network, isInitiator, receivedByPeer }: NewPath): Path {
     const firstReceived = receivedByPeer === undefined ? 0 : undefined
-    const path = new Path(connection, this.#clock, this, { rank, isInitiator, firstReceived } satisfies PathOptions)
+    const path = new Path(connection, this.#clock, this, {
+      rank,
+      network,
+      isInitiator,
+      firstReceived,
+    } satisfies PathOptions)
     if (receivedByPeer !== undefined) this.#log.acknowledge(receivedByPeer)
     this.#paths.push(path)
     if (receivedByPeer === undefined) this.#chosen = path

@@ -60,7 +60,9 @@ export interface SessionConnection {
   /** Lower is better: a wire before a radio. */
   readonly rank: number
   readonly isInitiator: boolean
-  /** Of two connections between the same two addresses this side ends one. */
+  /** The local network that it goes through; undefined where that is not known, or does not matter. */
+  readonly network: string | undefined
+  /** Of two connections where one is enough this side ends one. */
   readonly decides: boolean
 }
 
@@ -203,10 +205,7 @@ export class Session implements PathsHandlers {
   join(connection: SessionConnection, receivedByPeer: number): void {
     try {
       const path = this.#paths.add({ ...connection, receivedByPeer })
-      // Who dials anew between the same two addresses thinks that the connection there is dead.
-      const replaced = this.#paths.all.filter(
-        other => other !== path && hasSameEnds(other.connection, connection.connection),
-      )
+      const replaced = this.#paths.all.filter(other => other !== path && replaces(path, other))
       if (connection.decides) path.replaces = replaced
       if (replaced.includes(this.#paths.chosen!)) this.#paths.use(path)
       else this.#paths.choose()
@@ -522,6 +521,20 @@ export class Session implements PathsHandlers {
 const FRESH_MS = 1_000
 
 type Ends = Pick<SecureConnection, 'local' | 'remote'>
+
+/**
+ * Who dials anew between the same two addresses thinks that the connection there is dead. And IPv4 and IPv6 on one network are
+ * one way: dials that cross may take both.
+ */
+function replaces(path: Path, other: Path): boolean {
+  if (hasSameEnds(path.connection, other.connection)) return true
+  const isOfOtherFamily = isIpv6(path.connection) !== isIpv6(other.connection)
+  return path.network !== undefined && path.network === other.network && isOfOtherFamily
+}
+
+function isIpv6({ remote }: Ends): boolean {
+  return remote.address.includes(':')
+}
 
 function hasSameEnds(a: Ends, b: Ends): boolean {
   return a.local.address === b.local.address && a.remote.address === b.remote.address

@@ -6,6 +6,7 @@
 import fc from 'fast-check'
 import { test } from 'vitest'
 import { Identity } from '../../src/identity/identity.ts'
+import { PRESENCE_REFRESH_MS } from '../../src/limits.ts'
 import { type NatKind, SeededRandom, type SimulatedHost } from '../../src/testing/index.ts'
 import type { SimulatedProgram } from '../../src/testing/simulated-program.ts'
 import { areAllTogether, checkDelivery, Program } from './delivery-model.ts'
@@ -157,9 +158,11 @@ async function play(plan: Schedule): Promise<void> {
     stage.net.internet.delayMs = delayMs
     await stage.serveStun()
     await stage.serveTurn()
+    // What a broker loses is said again when presence is refreshed.
+    const patienceMs = brokerLoss === 0 ? 120_000 : 1.2 * PRESENCE_REFRESH_MS
     const world = new World(stage, plan)
     for (const at of NAMES.keys()) await world.start(at)
-    await stage.until(() => areAllTogether(world.programs), 60_000)
+    await stage.until(() => areAllTogether(world.programs), patienceMs)
     stage.net.internet.loss = loss
     const { clock } = stage.net.host('observer', { lans: [] }).network
     const endsAt = stage.net.now + HOUR_MS
@@ -179,7 +182,7 @@ async function play(plan: Schedule): Promise<void> {
     }
     while (pending > 0) await stage.net.advance(1_000)
     await stage.net.advance(Math.max(0, endsAt - stage.net.now))
-    await stage.until(() => areAllTogether(world.programs), 180_000)
+    await stage.until(() => areAllTogether(world.programs), patienceMs)
     checkDelivery(world.programs)
   })
 }

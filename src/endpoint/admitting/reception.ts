@@ -39,6 +39,8 @@ export interface KnownSession {
   readonly offer: SessionOffer
   /** It has as many connections as it may have. */
   readonly isFull: boolean
+  /** The peer answers on the connections that it has. */
+  readonly isHere: boolean
   /** Whether one more connection with the peer is of use. */
   takesPath(connection: SecureConnection): boolean
 }
@@ -72,6 +74,8 @@ export interface Expectations {
   readonly expectedId: string | undefined
   /** The application asked for this peer: its `admit` is not asked. */
   readonly isWanted: boolean
+  /** One more path is wished where the peer is here already; otherwise a dial that comes too late ends. */
+  readonly wantsPath: boolean
   /** The handshake has shown who is there. */
   onRemoteId(id: string): void
 }
@@ -228,7 +232,7 @@ export class Reception {
   #greet(
     connection: SecureConnection,
     role: 'initiator' | 'responder',
-    { isWanted }: Expectations,
+    { isWanted, wantsPath }: Expectations,
     patience: Patience,
     leaveHalfOpen: () => void,
   ): Promise<void> {
@@ -247,7 +251,11 @@ export class Reception {
           offer = this.#room.sessionWith(connection.remoteId)?.offer
           return this.#room.hello(offer)
         },
-        judge: remote => (role === 'responder' && !leaveUndecided ? BUSY : this.#judge(connection, remote)),
+        judge: remote => {
+          if (role === 'responder' && !leaveUndecided) return BUSY
+          const isLate = role === 'initiator' && !wantsPath && this.#room.sessionWith(connection.remoteId)?.isHere
+          return isLate ? DUPLICATE : this.#judge(connection, remote)
+        },
         onHello: ({ instance }) => {
           const introduction = this.#admitting.get(connection.remoteId)
           if (introduction?.connection === connection) introduction.instance = instance
@@ -366,7 +374,7 @@ export class Reception {
   }
 }
 
-const STRANGER: Expectations = { expectedId: undefined, isWanted: false, onRemoteId: ignore }
+const STRANGER: Expectations = { expectedId: undefined, isWanted: false, wantsPath: false, onRemoteId: ignore }
 const DUPLICATE: Goodbye = { code: 'duplicate', reason: '', retryAfterMs: 0 }
 const BUSY: Goodbye = { code: 'refused', reason: 'busy', retryAfterMs: 5_000 }
 

@@ -38,6 +38,8 @@ interface DialPlan {
   readonly expectedId: string | undefined
   /** The application asked for this peer. */
   readonly isWanted: boolean
+  /** The peer is here; this is for one more path to it. */
+  readonly wantsPath?: boolean
   /** How long one address may take to be reached, where it is not as long as the dial. */
   readonly connectTimeoutMs?: number
 }
@@ -173,7 +175,8 @@ export class Connector {
   async dialPath(id: string, addresses: readonly SocketAddress[]): Promise<string> {
     const targets = addresses.map(address => ({ address, via: 'second path' }))
     const connectTimeoutMs = RECONNECT_TIMEOUT_MS
-    return this.#dialInBackground(async () => ({ targets, expectedId: id, isWanted: false, connectTimeoutMs }))
+    const plan = { targets, expectedId: id, isWanted: false, wantsPath: true, connectTimeoutMs }
+    return this.#dialInBackground(async () => plan)
   }
 
   /** Resolves with the id of the peer who was there. */
@@ -220,7 +223,8 @@ export class Connector {
   async #dial(plan: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
     const { expectedId, targets } = plan
     const far = this.#far
-    if (!far || expectedId === undefined || !far.knows(expectedId)) return this.#dialNear(plan, limits)
+    if (!far || expectedId === undefined || plan.wantsPath || !far.knows(expectedId))
+      return this.#dialNear(plan, limits)
     if (targets.length === 0) return this.#dialFar(far, expectedId, plan.isWanted, limits)
     return this.#whileOpen(limits.signal, async (signal, end) => {
       const within = { ...limits, signal }
@@ -256,7 +260,7 @@ export class Connector {
 
   /** Undefined where the peer preferred another connection, which came to nothing. */
   async #dialNear(plan: DialPlan, limits: DialLimits): Promise<Peer | undefined> {
-    const { targets, expectedId, isWanted, connectTimeoutMs = limits.timeoutMs } = plan
+    const { targets, expectedId, isWanted, wantsPath = false, connectTimeoutMs = limits.timeoutMs } = plan
     let remoteId: string | undefined
     try {
       const dialling = dial(this.#clock, this.#network, targets, {
@@ -267,7 +271,7 @@ export class Connector {
             remoteId = id
             reached()
           }
-          return this.#reception.initiate(tcp, { expectedId, isWanted, onRemoteId }, cancel)
+          return this.#reception.initiate(tcp, { expectedId, isWanted, wantsPath, onRemoteId }, cancel)
         },
       })
       this.#reception.prepare()
