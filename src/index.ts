@@ -78,6 +78,7 @@ export type {
   PeerState,
   ReceivedFile,
   ReceiveProgress,
+  RelayOptions,
   SendFileOptions,
   SendOptions,
   SendProgress,

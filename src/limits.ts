@@ -328,6 +328,13 @@ export const MAX_SIGHTINGS = 4_096
 export const MAX_ADDRESSES_PER_PEER = 16
 /** Dials under way in one room; further ones wait. */
 export const MAX_PARALLEL_DIALS = 32
+/** Letters of one peer that are carried to others: descriptions of paths take about one a second, presence less. */
+export const MAX_LETTERS_PER_SECOND = 16
+/** Common peers that are asked to carry one letter: those that relay first. */
+export const MAX_CARRIERS = 4
+/** Streams that a volunteer relays, of all peers, and of one: each is a connection between two peers. */
+export const MAX_RELAYED_STREAMS = 256
+export const MAX_RELAYED_STREAMS_PER_PEER = 32
 /** Peers who are looked for over the Internet at a time and are none yet: each costs sockets, and questions to servers. */
 export const MAX_TRAVERSALS_UNDER_WAY = 64
 /** How long such a peer is looked for where nobody waits for it, in milliseconds. */

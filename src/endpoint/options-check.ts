@@ -70,6 +70,8 @@ export interface RoomOptions {
   readonly interfaces: InterfaceChoice | undefined
   readonly listen: { readonly host: string; readonly port: number }
   readonly awayTimeoutMs: number
+  /** How much is relayed for others; undefined for nothing. */
+  readonly relayBudgetBytes: number | undefined
   readonly signal: AbortSignal | undefined
 }
 
@@ -99,8 +101,19 @@ export function checkJoinOptions(service: string, options: JoinOptions, platform
     interfaces: checkInterfaceChoice(options.interfaces),
     listen: checkListen(options.listen ?? {}),
     awayTimeoutMs: checkAwayTimeout(options.awayTimeoutMs),
+    relayBudgetBytes: checkRelay(options.relay),
     signal: checkSignal(signal),
   }
+}
+
+function checkRelay(relay: JoinOptions['relay']): number | undefined {
+  if (relay === undefined) return undefined
+  checkObject('relay', relay)
+  const { budgetBytes = Number.POSITIVE_INFINITY } = relay
+  if (typeof budgetBytes !== 'number' || !(budgetBytes >= 0)) {
+    throw new RangeError(`relay.budgetBytes must be 0 or more bytes, not ${show(budgetBytes)}`)
+  }
+  return budgetBytes
 }
 
 function checkAwayTimeout(ms: number = AWAY_TIMEOUT_MS): number {

@@ -86,8 +86,23 @@ export interface JoinOptions {
    * @default undefined: nothing leaves the local networks
    */
   readonly internet?: InternetOptions
+  /**
+   * Volunteers as a relay: peers of this room that cannot reach each other directly, and have joined with `internet`, go
+   * through it, end-to-end encrypted, and find each other by it. `{}` for any number of bytes.
+   * @default undefined: nothing is relayed
+   */
+  readonly relay?: RelayOptions
   /** Aborting leaves the room, at once. */
   readonly signal?: AbortSignal
+}
+
+export interface RelayOptions {
+  /**
+   * How much is relayed, in both directions and for all peers together. At 80 % there is a `warning`, at the end what is
+   * relayed ends, with another `warning`, and nothing more is taken.
+   * @default Infinity
+   */
+  readonly budgetBytes?: number
 }
 
 /** Servers that a room may use to reach peers beyond its networks. */

@@ -68,6 +68,9 @@ import {
   type RoomOptions,
 } from './options-check.ts'
 import type { Peer } from './peer.ts'
+import { letterKey } from './relaying/letter-topics.ts'
+import type { RelayedPair } from './relaying/relay-desk.ts'
+import { Relaying } from './relaying/relaying.ts'
 import { leftError, Sender } from './sender.ts'
 
 /** After a kick without a ban, or a violation of the protocol, neither side dials the other by itself for this long. */
@@ -124,6 +127,7 @@ export class Room implements AsyncDisposable {
   readonly #discovery: Discovery
   readonly #sender: Sender
   readonly #fileSender: FileSender
+  readonly #relaying: Relaying
   readonly #answers = new Map<string, AnswerFunction<Peer>>()
   readonly #acceptors = new Map<string, AcceptFunction<Peer>>()
   readonly #channels = new Map<string, AnyChannel[]>()
@@ -179,6 +183,18 @@ export class Room implements AsyncDisposable {
       onWarning: (error: EarshotError) => this.#warn(error),
     }
     this.#admission = new Admission(clock, room, options)
+    const key = letterKey(psk, service)
+    this.#relaying = new Relaying({
+      clock,
+      service,
+      key,
+      budgetBytes: options.relayBudgetBytes,
+      room: {
+        peers: () => this.#membership.peers,
+        peer: id => this.#membership.get(id),
+        onWarning: error => this.#warn(error),
+      },
+    })
     this.#membership = new Membership({
       clock,
       deadlines: this.#deadlines,
@@ -195,11 +211,11 @@ export class Room implements AsyncDisposable {
         onGone: (peer, code, reason, end) => this.#onGone(peer, code, reason, end),
         // Whoever leaves has stopped listening: nothing is told from then on.
         onState: (peer, state, was) => this.#leaving || this.#onState(peer, state, was),
-        onPath: peer => this.#leaving || this.#emitter.emit('path', { peer, path: this.#path(peer) }),
+        onPath: peer => this.#leaving || this.#onPath(peer),
         onWake: () => this.#onNetworkChange(),
         onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
-        answerer: name => this.#answers.get(name),
-        acceptor: name => (this.#leaving ? undefined : this.#acceptors.get(name)),
+        answerer: name => this.#answers.get(name) ?? this.#relaying.answerer(name),
+        acceptor: name => (this.#leaving ? undefined : (this.#acceptors.get(name) ?? this.#relaying.acceptor(name))),
       },
     })
     const party = new HandshakeParty({ identity, service, psk, random })
@@ -224,7 +240,7 @@ export class Room implements AsyncDisposable {
           onWarning: error => this.#warn(error),
         },
       },
-      internet && (discovery => this.#newInternet(internet, discovery)),
+      internet && (discovery => this.#newInternet(internet, key, discovery)),
     )
     this.#connector = new Connector({
       clock,
@@ -298,6 +314,11 @@ export class Room implements AsyncDisposable {
   /** Bytes that have gone through relays, in both directions, of `internet.relayBudgetBytes`. */
   get relayedBytes(): number {
     return this.#internet?.relayedBytes ?? 0
+  }
+
+  /** What this room relays at present as a volunteer, and how much it has relayed altogether. */
+  get relayed(): { readonly pairs: readonly RelayedPair[]; readonly bytes: number } {
+    return { pairs: this.#relaying.pairs, bytes: this.#relaying.relayedBytes }
   }
 
   /**
@@ -520,13 +541,14 @@ export class Room implements AsyncDisposable {
     signal?.addEventListener('abort', this.#onAbort, { once: true })
   }
 
-  #newInternet({ make }: RoomInternet, discovery: DiscoveryHandlers): Internet {
+  #newInternet({ make }: RoomInternet, key: Uint8Array, discovery: DiscoveryHandlers): Internet {
     const { identity, service } = this.#options
     this.#internet = make({
       platform: this.#platform,
       identity,
       service,
       discovery,
+      letterKey: key,
       room: {
         selfId: this.self.id,
         mayJoin: id => this.#admission.mayJoin(id),
@@ -538,6 +560,7 @@ export class Room implements AsyncDisposable {
             { ...meeting, expectedId: id, wantsPath: true, onRemoteId: ignore },
             new AbortController().signal,
           ),
+        relaying: this.#relaying,
         onWarning: error => this.#warn(error),
       },
     })
@@ -591,6 +614,7 @@ export class Room implements AsyncDisposable {
   #onPeer(peer: Peer): void {
     this.#refusals.onConnected(peer.id, formatAddress(peer.messenger.session.path.connection.remote))
     this.#emitter.emit('peer', peer)
+    this.#relaying.onPeer(peer)
     this.#internet?.onPeer(peer.id)
     this.#secondPath.lookSoon()
   }
@@ -598,6 +622,11 @@ export class Room implements AsyncDisposable {
   #onState(peer: Peer, state: PeerState, was: PeerState): void {
     this.#emitter.emit('peer-state', { peer, state, was })
     if (state === 'quiet' || state === 'away') this.#seeker.onPeerMissed(peer.id)
+  }
+
+  #onPath(peer: Peer): void {
+    this.#emitter.emit('path', { peer, path: this.#path(peer) })
+    this.#internet?.onPath(peer.id)
   }
 
   #onDialFailed(key: string, id: string | undefined, error: unknown): void {
@@ -633,6 +662,7 @@ export class Room implements AsyncDisposable {
     if (sighting && code !== 'closed' && !this.#leaving) this.#emitter.emit('found', seenPeer(sighting))
     this.#seeker.onPeerGone(peer.id, pauseAfter(end))
     this.#secondPath.onPeerGone(peer.id)
+    this.#relaying.onPeerGone(peer.id)
     this.#internet?.onPeerGone(peer.id)
     if (this.#membership.size === this.#admission.maxPeers - 1) this.#seeker.retryAll()
   }

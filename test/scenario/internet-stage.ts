@@ -83,6 +83,11 @@ export class InternetStage {
     await TurnServer.start(this.turnHost.network, { address: TURN })
   }
 
+  /** What rooms ask for their own addresses, after `serveStun`. */
+  get stun(): readonly string[] {
+    return [`stun:${STUN[0]}`]
+  }
+
   /** As SIGKILL does. What the broker in memory still hands to it is not looked for at the end. */
   kill(program: SimulatedProgram): void {
     this.#killedOn.push(program.hostName)
@@ -109,8 +114,8 @@ export class InternetStage {
       ...(secret === undefined ? {} : { secret }),
       ...options,
       internet: {
-        rendezvous: [this.broker.rendezvous(on)],
-        stun: [`stun:${STUN[0]}`],
+        rendezvous: internet.rendezvous ?? [this.broker.rendezvous(on)],
+        stun: this.stun,
         turn: this.#hasTurn ? [{ urls: `turn:${TURN}`, username, credential }] : [],
         ...internet,
       },

@@ -109,7 +109,7 @@ describe('who knows whom', () => {
 })
 
 describe('a room of many', () => {
-  test('ten peers behind ten NATs are all connected', async () => {
+  test('ten peers behind ten NATs are all connected', { timeout: 60_000 }, async () => {
     await InternetStage.play({}, async stage => {
       await stage.serveStun()
       await stage.serveTurn()

@@ -102,13 +102,16 @@ class World {
         this.#site[at] = 1 - this.#site[at]!
         host.attach(stage.net.lan(this.#site[at] === 0 ? `${name}-gw` : `${name}-elsewhere`))
         return () => undefined
+      // A program cannot be started on a machine that sleeps.
       case 'sleeps':
+        if (this.#busy.has(`killed ${at}`)) return undefined
         return this.#once(
           `asleep ${at}`,
           () => host.sleep(),
           () => host.wake(),
         )
       case 'is-killed':
+        if (this.#busy.has(`asleep ${at}`)) return undefined
         return this.#once(
           `killed ${at}`,
           () => stage.kill(this.#platforms[at]!),

@@ -7,13 +7,8 @@
 
 import { EarshotError } from '../../errors.ts'
 import { shortPeerId } from '../../identity/peer-id.ts'
-import {
-  ADMISSION_TIMEOUT_MS,
-  HANDSHAKE_TIMEOUT_MS,
-  MAX_UNDECIDED_CONNECTIONS,
-  MAX_UNDECIDED_PER_ADDRESS,
-} from '../../limits.ts'
-import type { Clock, Timer } from '../../platform/clock.ts'
+import { MAX_UNDECIDED_CONNECTIONS, MAX_UNDECIDED_PER_ADDRESS } from '../../limits.ts'
+import type { Clock } from '../../platform/clock.ts'
 import type { TcpConnection } from '../../platform/network.ts'
 import { encodeGoodbye, type Goodbye } from '../../session/frame.ts'
 import { greet } from '../../session/greeting.ts'
@@ -27,6 +22,7 @@ import { formatAddress } from '../connecting/address.ts'
 import { parseJson } from '../json.ts'
 import type { Admission } from './admission.ts'
 import { HalfOpen } from './half-open.ts'
+import { Patience } from './patience.ts'
 import { Places } from './places.ts'
 import type { Verdict } from './remembered-verdicts.ts'
 
@@ -377,42 +373,6 @@ export class Reception {
 const STRANGER: Expectations = { expectedId: undefined, isWanted: false, wantsPath: false, onRemoteId: ignore }
 const DUPLICATE: Goodbye = { code: 'duplicate', reason: '', retryAfterMs: 0 }
 const BUSY: Goodbye = { code: 'refused', reason: 'busy', retryAfterMs: 5_000 }
-
-/** How long a connection may take to become a peer: a little, and longer once only the application's word is missing. */
-class Patience {
-  readonly #clock: Clock
-  readonly #connection: SecureConnection
-  #timer: Timer
-  isExhausted = false
-
-  constructor(clock: Clock, connection: SecureConnection) {
-    this.#clock = clock
-    this.#connection = connection
-    this.#timer = this.#start(HANDSHAKE_TIMEOUT_MS)
-  }
-
-  extend(): void {
-    this.#timer.cancel()
-    this.#timer = this.#start(ADMISSION_TIMEOUT_MS)
-  }
-
-  end(): void {
-    this.#timer.cancel()
-  }
-
-  error(cause: unknown): EarshotError {
-    return new EarshotError('timeout', `the peer at ${formatAddress(this.#connection.remote)} did not answer in time`, {
-      cause,
-    })
-  }
-
-  #start(ms: number): Timer {
-    return this.#clock.setTimer(ms, () => {
-      this.isExhausted = true
-      this.#connection.abort(new EarshotError('timeout', 'the peer did not answer in time'))
-    })
-  }
-}
 
 /** Too many come at a time: the caller is told in three bytes, which mostly arrive, and cut off before it costs more. */
 function turnAway(tcp: TcpConnection): void {

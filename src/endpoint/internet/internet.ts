@@ -8,17 +8,20 @@
  */
 
 import type { Advert, Discovery, DiscoveryHandlers } from '../../discovery/discovery.ts'
+import { MergedDiscovery } from '../../discovery/merged-discovery.ts'
 import { EarshotError } from '../../errors.ts'
 import type { Identity } from '../../identity/identity.ts'
 import { CLOSE_TIMEOUT_MS, MAX_TRAVERSALS_UNDER_WAY, TRAVERSAL_TIMEOUT_MS } from '../../limits.ts'
 import type { AgentSettings, ConnectivityReport } from '../../nat/ice/agent.ts'
 import { readDescription } from '../../nat/ice/description.ts'
 import type { Timer } from '../../platform/clock.ts'
+import type { TcpConnection } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
 import { Notices } from '../../rendezvous/notices.ts'
 import type { RendezvousHealth } from '../../rendezvous/rendezvous.ts'
 import { RendezvousPool } from '../../rendezvous/rendezvous-pool.ts'
 import { Signalling } from '../../rendezvous/signalling.ts'
+import type { Relaying } from '../relaying/relaying.ts'
 import type { InternetSettings } from './internet-settings.ts'
 import { noPathError } from './no-path-error.ts'
 import { RelayBudget } from './relay-budget.ts'
@@ -34,6 +37,8 @@ export interface InternetRoom {
   probe(id: string): void
   /** Makes a connection of the session with this peer, or its first. Rejects with why not. */
   introduce(id: string, introduction: Introduction): Promise<unknown>
+  /** What peers do for each other. */
+  readonly relaying: Pick<Relaying, 'commonPeers' | 'connect' | 'listen'>
   onWarning(error: EarshotError): void
 }
 
@@ -43,6 +48,8 @@ export interface InternetOptions {
   readonly service: string
   /** Of `deriveRoomKey`; undefined in a room without a secret. */
   readonly roomKey: Uint8Array | undefined
+  /** Of `letterKey`: for what common peers carry. */
+  readonly letterKey: Uint8Array
   readonly settings: InternetSettings
   readonly room: InternetRoom
   /** Of the sightings that come over the rendezvous. */
@@ -61,17 +68,32 @@ interface Reached {
   review: Timer | undefined
   /** When it began, the last time. */
   begunAt: number
+  /** Messages sent by our traversal. */
+  sentCount: number
+  /** When records last changed to another path. */
+  directSince: number
 }
 
 /** A session over the LAN may stand on one side sooner than on the other. */
 const REVIEW_AFTER_MS = 2_000
+/** A direct path that stands for so long is believed in. */
+const RELAY_LINGER_MS = 30_000
+/** While brokers are up, one message in so many goes over common peers, too: the other side may have no broker. */
+const EVERY_SO_MANY_BY_PEERS = 3
+/** Relays among our peers that are asked at a time. */
+const MAX_RELAYS_TRIED = 2
 /** What is relayed may have become direct: by another NAT on the way, or by luck. */
 const DIRECT_RETRY_MS = 300_000
 
 export class Internet implements Discovery {
   readonly #options: InternetOptions
   readonly #pool: RendezvousPool | undefined
-  readonly #signalling: Signalling | undefined
+  /** What goes over brokers; undefined where there are none. */
+  #viaBrokers: Signalling | undefined
+  /** What goes over common peers, and over the session itself. */
+  #viaPeers!: Signalling
+  /** Both. */
+  readonly #ways: Discovery
   readonly #budget: RelayBudget
   readonly #reached = new Map<string, Reached>()
   readonly #watched = new Set<string>()
@@ -90,19 +112,28 @@ export class Internet implements Discovery {
       onSpent: error => this.#onBudgetSpent(error),
     })
     this.#notices = new Notices(platform.clock)
-    const rendezvous = settings.rendezvous.map(open => open())
-    if (rendezvous.length === 0) return
     const { clock, random } = platform
-    this.#pool = new RendezvousPool({ rendezvous, clock, onWarning: error => room.onWarning(error) })
-    this.#signalling = new Signalling({
-      clock,
-      random,
-      identity,
-      service,
-      roomKey,
-      rendezvous: this.#pool,
-      handlers: { ...bound(discovery), onMessage: (fromId, bytes) => this.#onMessage(fromId, bytes) },
-    })
+    const channel = { clock, random, identity, service }
+    const onMessage = (fromId: string, bytes: Uint8Array) => this.#onMessage(fromId, bytes)
+    const viaPeers = (handlers: DiscoveryHandlers) => {
+      const rendezvous = room.relaying.commonPeers
+      const roomKey = options.letterKey
+      return new Signalling({ ...channel, roomKey, rendezvous, handlers: { ...bound(handlers), onMessage } })
+    }
+    const rendezvous = settings.rendezvous.map(open => open())
+    if (rendezvous.length === 0) {
+      this.#viaPeers = viaPeers(discovery)
+      this.#ways = this.#viaPeers
+      return
+    }
+    const pool = new RendezvousPool({ rendezvous, clock, onWarning: error => room.onWarning(error) })
+    this.#pool = pool
+    const viaBrokers = (handlers: DiscoveryHandlers) =>
+      new Signalling({ ...channel, roomKey, rendezvous: pool, handlers: { ...bound(handlers), onMessage } })
+    this.#ways = new MergedDiscovery(
+      [handlers => (this.#viaBrokers = viaBrokers(handlers)), handlers => (this.#viaPeers = viaPeers(handlers))],
+      discovery,
+    )
   }
 
   /** Of each broker, in the order in which they were given. */
@@ -117,11 +148,13 @@ export class Internet implements Discovery {
 
   async start(): Promise<void> {
     this.#pool?.watchHealth(health => this.#onHealth(health))
-    await this.#signalling?.start()
+    const { relaying } = this.#options.room
+    relaying.listen((fromId, connection, relayId) => this.#onRelayed(fromId, connection, relayId))
+    await this.#ways.start()
   }
 
   advertise(advert: Advert | undefined): void {
-    this.#signalling?.advertise(advert)
+    this.#ways.advertise(advert)
   }
 
   /** What was tried to reach this peer; undefined where nothing was. */
@@ -132,13 +165,13 @@ export class Internet implements Discovery {
   /** Whether there is anybody who could carry messages to this peer. */
   knows(id: string): boolean {
     if (this.#reached.has(id) || this.#watched.has(id)) return true
-    return this.#signalling?.peers.some(peer => peer.id === id) === true
+    return this.#signallings.some(({ peers }) => peers.some(peer => peer.id === id))
   }
 
   /** Follows a peer whose id is known: in a room without a secret the two see each other only if both do. */
   watch(id: string): void {
-    if (!this.#signalling || this.#watched.has(id)) return
-    this.#signalling.watch(id)
+    if (this.#watched.has(id)) return
+    for (const signalling of this.#signallings) signalling.watch(id)
     this.#watched.add(id)
   }
 
@@ -153,6 +186,7 @@ export class Internet implements Discovery {
     const { traversal } = known ?? this.#begin(id)
     if (isWanted) traversal.isWanted = true
     if (known && traversal.report.isDone && !traversal.isBusy) this.#restart(known)
+    if (known) this.#tryRelays(id, traversal)
     try {
       await traversal.nextPath(signal)
     } finally {
@@ -178,6 +212,14 @@ export class Internet implements Discovery {
     this.#review(id, REVIEW_AFTER_MS)
   }
 
+  /** What is sent to the peer leaves on another path. */
+  onPath(id: string): void {
+    const reached = this.#reached.get(id)
+    if (!reached) return
+    reached.directSince = this.#options.platform.clock.now()
+    this.#review(id, RELAY_LINGER_MS)
+  }
+
   /** The goodbye still has to leave. */
   onPeerGone(id: string): void {
     this.#review(id, 2 * CLOSE_TIMEOUT_MS)
@@ -186,8 +228,33 @@ export class Internet implements Discovery {
   async close(): Promise<void> {
     this.#isClosed = true
     for (const [id] of [...this.#reached]) this.#end(id)
-    await Promise.all([this.#signalling?.close(), ...this.#closings])
+    await Promise.all([this.#ways.close(), ...this.#closings])
     await this.#pool?.close()
+  }
+
+  get #signallings(): readonly Signalling[] {
+    return this.#viaBrokers ? [this.#viaBrokers, this.#viaPeers] : [this.#viaPeers]
+  }
+
+  /** Somebody comes through a relay: the larger of the two ids opens the session, on whatever connection. */
+  #onRelayed(fromId: string, connection: TcpConnection, relayId: string): void {
+    const { room, settings } = this.#options
+    const isExpected = fromId > room.selfId && room.mayJoin(fromId) && settings.direct !== 'only'
+    const hasPlace = this.#reached.has(fromId) || this.#underWay.length < MAX_TRAVERSALS_UNDER_WAY
+    if (this.#isClosed || !isExpected || !hasPlace) connection.destroy()
+    else (this.#reached.get(fromId) ?? this.#begin(fromId)).traversal.offer(connection, relayId, 'responder')
+  }
+
+  /** Through peers that relay, the larger id asks. */
+  #tryRelays(id: string, traversal: Traversal): void {
+    const { room, settings } = this.#options
+    const isUseful = room.selfId > id && settings.direct !== 'only' && !traversal.isRelayed
+    if (!isUseful || this.#budget.isSpent) return
+    for (const relayId of room.relaying.commonPeers.volunteers.slice(0, MAX_RELAYS_TRIED)) {
+      if (relayId === id) continue
+      const connection = room.relaying.connect(relayId, id)
+      if (connection) traversal.offer(connection, relayId, 'initiator')
+    }
   }
 
   #onMessage(fromId: string, bytes: Uint8Array): void {
@@ -225,8 +292,10 @@ export class Internet implements Discovery {
       introduce: introduction => room.introduce(id, introduction),
       budget: this.#budget,
     })
-    const reached: Reached = { traversal, review: undefined, begunAt: this.#options.platform.clock.now() }
+    const now = this.#options.platform.clock.now()
+    const reached: Reached = { traversal, review: undefined, begunAt: now, directSince: now, sentCount: 0 }
     this.#reached.set(id, reached)
+    this.#tryRelays(id, traversal)
     this.#review(id, TRAVERSAL_TIMEOUT_MS)
     return reached
   }
@@ -249,11 +318,16 @@ export class Internet implements Discovery {
     }
   }
 
-  /** What does not leave is repeated by the agent. */
+  /** What does not leave is repeated by the agent. Peers help where brokers do not, or seem to lead nowhere. */
   #send(id: string, message: Uint8Array): void {
-    this.#signalling?.send(id, message).catch(error => {
-      if (!(error instanceof EarshotError)) throw error
-    })
+    const reached = this.#reached.get(id)
+    const count = reached ? reached.sentCount++ : 0
+    const needsPeers = !this.#pool?.isUp || count % EVERY_SO_MANY_BY_PEERS === EVERY_SO_MANY_BY_PEERS - 1
+    for (const signalling of needsPeers ? this.#signallings : [this.#viaBrokers!]) {
+      signalling.send(id, message).catch(error => {
+        if (!(error instanceof EarshotError)) throw error
+      })
+    }
   }
 
   #restart(reached: Reached): void {
@@ -276,10 +350,19 @@ export class Internet implements Discovery {
     const connection = this.#options.room.connection(id)
     if (traversal.isBusy) this.#review(id, REVIEW_AFTER_MS)
     else if (connection === undefined || (connection === 'lan' && !traversal.carriesSession)) this.#end(id)
+    else if (connection === 'direct') this.#endRelays(id, traversal)
     else if (connection === 'relay') {
       if (this.#options.platform.clock.now() - begunAt >= DIRECT_RETRY_MS) this.#restart(reached)
       this.#review(id, DIRECT_RETRY_MS)
     }
+  }
+
+  /** What is direct for a while needs no relay beside it. */
+  #endRelays(id: string, traversal: Traversal): void {
+    const directMs = this.#options.platform.clock.now() - this.#reached.get(id)!.directSince
+    if (!traversal.isRelayed) return
+    if (directMs >= RELAY_LINGER_MS) traversal.endRelays()
+    else this.#review(id, RELAY_LINGER_MS)
   }
 
   #end(id: string): void {

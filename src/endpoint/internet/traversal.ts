@@ -6,6 +6,8 @@
 
 import { EarshotError } from '../../errors.ts'
 import { Agent, type AgentSettings, type ConnectivityReport, type Path } from '../../nat/ice/agent.ts'
+import type { Timer } from '../../platform/clock.ts'
+import type { TcpConnection } from '../../platform/network.ts'
 import { formatSocketAddress } from '../../platform/socket-address.ts'
 import type { Route } from '../../session/route.ts'
 import { noPathError } from './no-path-error.ts'
@@ -32,6 +34,11 @@ interface Waiter {
   readonly resolve: () => void
   readonly reject: (error: EarshotError) => void
 }
+
+/** So long a connection waits for the one before it to become one of the session. */
+const TURN_MS = 1_500
+/** A connection that fails like this says nothing of the peer: another one may not. */
+const IS_OF_THE_WAY: readonly string[] = ['unreachable', 'timeout', 'closed', 'lost', 'reset']
 
 export class Traversal {
   readonly #options: TraversalOptions
@@ -121,27 +128,50 @@ export class Traversal {
     await this.#agent.close()
   }
 
-  #onPath({ connection: stream, kind, transport, isControlling, remote }: Path): void {
+  /** A connection through a peer that relays. */
+  offer(connection: TcpConnection, relay: string, role: Introduction['role']): void {
+    this.#take(connection, { kind: 'relay', transport: 'tcp', relay }, role)
+  }
+
+  /** Ends the connections that relays carry: there is a better one. */
+  endRelays(): void {
+    for (const connection of this.#relayed) connection.end()
+  }
+
+  #onPath({ connection, kind, transport, isControlling, remote }: Path): void {
+    const address = remote.type === 'relayed' ? connection.remote : connection.local
+    const relay = kind === 'relay' ? formatSocketAddress(address) : undefined
+    this.#take(connection, { kind, transport, relay }, isControlling ? 'initiator' : 'responder')
+  }
+
+  #take(stream: TcpConnection, route: Route, role: Introduction['role']): void {
     const { budget } = this.#options
-    const isRelayed = kind === 'relay'
+    const isRelayed = route.kind === 'relay'
     const connection = new WaitingConnection(stream, isRelayed ? bytes => budget.count(bytes) : ignore)
-    if (isRelayed && budget.isSpent) {
+    if (this.#isClosed || (isRelayed && budget.isSpent)) {
       connection.destroy()
       return
     }
     if (isRelayed) this.#relayed.add(connection)
-    const relayAddress = remote.type === 'relayed' ? stream.remote : stream.local
-    const relay = isRelayed ? formatSocketAddress(relayAddress) : undefined
-    const role = isControlling ? 'initiator' : 'responder'
-    const introduction = { connection, role, route: { kind, transport, relay } } as const
+    const introduction = { connection, role, route }
     this.#introducing++
-    const introduced = isControlling
-      ? this.#turn.then(() => this.#introduce(introduction))
-      : this.#introduce(introduction)
+    const introduced =
+      role === 'initiator' ? this.#inTurn(() => this.#introduce(introduction)) : this.#introduce(introduction)
     this.#turn = introduced.finally(() => {
       this.#introducing--
       this.#checkEnd()
     })
+  }
+
+  /** After the one before, or when that takes too long. */
+  async #inTurn(introduce: () => Promise<void>): Promise<void> {
+    let timer: Timer | undefined
+    const patience = new Promise<void>(resolve => {
+      timer = this.#options.agent.platform.clock.setTimer(TURN_MS, resolve)
+    })
+    await Promise.race([this.#turn, patience])
+    timer?.cancel()
+    await introduce()
   }
 
   async #introduce(introduction: Omit<Introduction, 'isWanted'>): Promise<void> {
@@ -157,7 +187,7 @@ export class Traversal {
     } catch (error) {
       connection.destroy()
       if (!(error instanceof EarshotError)) throw error
-      this.#refusal = error
+      if (!IS_OF_THE_WAY.includes(error.code)) this.#refusal = error
       // The peer itself has spoken: over another path it would say the same.
       if (error.code === 'refused' && error.reason !== 'duplicate') this.#rejectAll(error)
     }

@@ -1,0 +1,163 @@
+/** Peers that carry and relay for others, in virtual time: no broker, no TURN server. */
+
+import { describe, expect, test } from 'vitest'
+import type { EarshotError, Room } from '../../src/index.ts'
+import type { SimulatedHost } from '../../src/testing/index.ts'
+import { InternetStage, type JoinFar } from './internet-stage.ts'
+import { failureOf, heardBy, logOf, peerOf } from './stage.ts'
+
+/** A public volunteer, and what others need to reach it. */
+async function volunteer(
+  stage: InternetStage,
+  options: JoinFar = { relay: {} },
+): Promise<{ room: Room; peers: string[] }> {
+  const host = stage.net.host('relay', { lans: ['internet'] })
+  const room = await stage.join(host, { internet: { rendezvous: [], stun: [] }, ...options })
+  return { room, peers: room.addresses.filter(address => !address.includes('[')) }
+}
+
+function alone(
+  stage: InternetStage,
+  host: SimulatedHost,
+  peers: readonly string[],
+  options: JoinFar = {},
+): Promise<Room> {
+  return stage.join(host, { peers, ...options, internet: { rendezvous: [], stun: [], ...options.internet } })
+}
+
+describe('a peer that volunteers', () => {
+  test('brings two together who know only it, and carries what they say', async () => {
+    await InternetStage.play({}, async stage => {
+      const { room: relay, peers } = await volunteer(stage)
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
+      await stage.met([ada, bob, relay])
+      expect(peerOf(ada, bob).path).toMatchObject({ kind: 'relay', transport: 'tcp', relay: relay.self.id })
+      const heard = heardBy(bob)
+      await peerOf(ada, bob).send('through you')
+      await peerOf(ada, bob).send(new Uint8Array(1_000_000))
+      await stage.until(() => heard.length === 2)
+      expect(relay.relayed.bytes).toBeGreaterThan(1_000_000)
+      expect(relay.relayed.pairs).toHaveLength(1)
+      expect(ada.relayedBytes).toBeGreaterThan(1_000_000)
+    })
+  })
+
+  test('carries the first words, and is left when a direct path stands', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      const { room: relay, peers } = await volunteer(stage)
+      const stun = { internet: { stun: stage.stun } }
+      const ada = await alone(stage, stage.behind('ada', 'port-restricted'), peers, stun)
+      const kinds: string[] = []
+      ada.on('peer', ({ name, path }) => name === 'bob' && kinds.push(path.kind))
+      ada.on('path', ({ peer, path }) => peer.name === 'bob' && kinds.push(path.kind))
+      const bob = await alone(stage, stage.behind('bob', 'port-restricted'), peers, stun)
+      await stage.met([ada, bob])
+      await stage.until(() => peerOf(ada, bob).path.kind === 'direct')
+      await stage.net.advance(60_000)
+      expect(kinds).toEqual(['relay', 'direct'])
+      expect(relay.relayed.pairs).toEqual([])
+    })
+  })
+
+  test('leaves: the pair is away, and back with another one', async () => {
+    await InternetStage.play({}, async stage => {
+      const first = await volunteer(stage)
+      const other = stage.net.host('other', { lans: ['internet'] })
+      const second = await stage.join(other, { internet: { rendezvous: [], stun: [] }, relay: {} })
+      const peers = [...first.peers, ...second.addresses.filter(address => !address.includes('['))]
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
+      await stage.met([ada, bob])
+      for (const relay of [first.room, second]) await stage.until(() => relay.peers.length === 2)
+      const [peer, heard, log] = [peerOf(ada, bob), heardBy(bob), logOf(ada)]
+      const relayId = peer.path.relay
+      const relay = relayId === second.self.id ? second : first.room
+      const closing = relay.close()
+      void peer.send('on the way')
+      await stage.until(() => heard.length === 1, 60_000)
+      await closing
+      await stage.until(() => peer.state === 'here')
+      expect(peer.path.relay).not.toBe(relayId)
+      expect(peerOf(ada, bob)).toBe(peer)
+      expect(log.filter(line => line.startsWith('gone bob'))).toEqual([])
+    })
+  })
+
+  test('keeps its budget: a warning, then the end, which the pair is told', async () => {
+    await InternetStage.play({}, async stage => {
+      const { room: relay, peers } = await volunteer(stage, { relay: { budgetBytes: 1_000_000 } })
+      const warnings: EarshotError[] = []
+      relay.on('warning', error => warnings.push(error))
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
+      await stage.met([ada, bob])
+      const [peer, heard] = [peerOf(ada, bob), heardBy(bob)]
+      for (let i = 0; i < 8; i++) await peer.send(new Uint8Array(100_000), { receipt: true })
+      expect(heard).toHaveLength(8)
+      expect(warnings.map(({ code }) => code)).toEqual(['limit-reached'])
+      for (let i = 0; i < 4; i++) peer.send(new Uint8Array(100_000)).catch(() => {})
+      await stage.until(() => peer.state === 'away')
+      await stage.net.advance(20_000)
+      expect(warnings.map(({ message }) => message)).toEqual([
+        expect.stringMatching(/ of 1000000 bytes that may be relayed are used$/),
+        'the 1000000 bytes that may be relayed are used up',
+      ])
+      expect(relay.relayed.bytes).toBeLessThan(1_200_000)
+      expect(relay.relayed.pairs).toEqual([])
+    })
+  })
+
+  test('is not used by those who want direct paths only', async () => {
+    await InternetStage.play({}, async stage => {
+      const { room: relay, peers } = await volunteer(stage)
+      const only = { internet: { direct: 'only' } } as const
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers, only)
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers, only)
+      await stage.met([ada, relay])
+      await stage.met([bob, relay])
+      const error = await failureOf(ada.connect(bob.self.id, { timeoutMs: 40_000 }))
+      expect(error['code']).toBe('unreachable')
+      expect(relay.relayed.bytes).toBe(0)
+    })
+  })
+})
+
+describe('a peer that does not volunteer', () => {
+  test('carries what two need to find a direct path, where one knows the id of the other', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      const { room: common, peers } = await volunteer(stage, {})
+      const stun = { internet: { stun: stage.stun } }
+      const ada = await alone(stage, stage.behind('ada', 'port-restricted'), peers, stun)
+      const bob = await alone(stage, stage.behind('bob', 'port-restricted'), peers, stun)
+      await stage.met([ada, common])
+      await stage.met([bob, common])
+      await stage.net.advance(5_000)
+      expect(ada.peer(bob.self.id)).toBeUndefined()
+      const peer = await ada.connect(bob.self.id)
+      expect(peer.path.kind).toBe('direct')
+    })
+  })
+
+  test('is enough for a session to survive a move while the broker is down', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      const { room: common, peers } = await volunteer(stage, {})
+      const host = stage.behind('ada', 'port-restricted')
+      stage.site('cafe', 'port-restricted')
+      const ada = await stage.join(host, { peers })
+      const bob = await stage.join(stage.behind('bob', 'port-restricted'), { peers })
+      await stage.met([ada, bob, common])
+      stage.broker.stop()
+      const [peer, heard] = [peerOf(bob, ada), heardBy(ada)]
+      host.detach('eth0')
+      void peer.send('on the way')
+      await stage.net.advance(1_000)
+      host.attach(stage.net.lan('cafe'))
+      await stage.until(() => heard.length > 0, 60_000)
+      expect(peerOf(bob, ada)).toBe(peer)
+    })
+  })
+})
