@@ -1,51 +1,34 @@
 /**
- * One of two programs that try to reach each other: JSON lines over stdin and stdout, which are their signalling channel.
+ * One of two rooms that are to meet across the Internet: prints as JSON lines what becomes of it, with the time of a clock that all
+ * processes of the machine share.
  *
- *   node reachability-peer.js OWN-ID OTHER-ID OPTIONS
+ *   node reachability-peer.js NAME OPTIONS-OF-INTERNET
  */
 
-import { createInterface } from 'node:readline'
-import { createAgent } from '../dist/nat.js'
+import { join } from '../dist/index.js'
 
-const [localId, remoteId, options] = process.argv.slice(2)
-const tell = value => process.stdout.write(`${JSON.stringify(value)}\n`)
-let agent
-let startedAt
+const [name, internet] = process.argv.slice(2)
+const now = () => Number(process.hrtime.bigint() / 1_000n) / 1_000
+const tell = value => process.stdout.write(`${JSON.stringify({ ...value, at: now() })}\n`)
 
-createInterface({ input: process.stdin }).on('line', line => {
-  const { go, message, close } = JSON.parse(line)
-  if (go) start()
-  else if (close) void agent.close().then(() => tell({ closed: true }))
-  else if (message) agent?.receive(Buffer.from(message, 'base64'))
-})
-tell({ ready: true })
+const room = await join('lab', { name, secret: 'correct horse', discovery: [], internet: JSON.parse(internet) })
+tell({ joined: room.self.id })
+room.on('warning', ({ code, message }) => tell({ warning: `${code}: ${message}` }))
+room.on('peer-gone', ({ code, reason }) => tell({ gone: `${code} ${reason}` }))
+room.on('message', ({ data, from }) => tell({ heard: data, how: methodTo(from) }))
+room.on('peer', hello)
+room.on('path', ({ peer }) => hello(peer))
+process.stdin.resume().on('end', () => void room.close())
+process.stdin.on('data', () => tell({ report: room.peers.map(({ id }) => room.connectivity(id)) }))
 
-function start() {
-  startedAt = performance.now()
-  agent = createAgent({
-    localId,
-    remoteId,
-    send: message => tell({ message: Buffer.from(message).toString('base64') }),
-    onPath: talk,
-    onWarning: error => tell({ warning: error.message }),
-    ...JSON.parse(options),
-  })
-  void agent.done.then(() => tell({ report: agent.report }))
+/** Over the path that has just become the one to send on. */
+function hello(peer) {
+  const { kind, transport } = peer.path
+  void peer.send({ kind, transport }).catch(({ code, message }) => tell({ warning: `${code}: ${message}` }))
 }
 
-/** Both sides say hello; whoever has heard it can talk. */
-function talk({ connection, kind, transport, method, afterMs }) {
-  const path = { kind, transport, method, afterMs }
-  let heard = ''
-  connection.start({
-    onData(bytes) {
-      heard += Buffer.from(bytes).toString()
-      if (heard === `hello from ${remoteId}`)
-        tell({ talks: { ...path, heardAfterMs: Math.round(performance.now() - startedAt) } })
-    },
-    onDrain() {},
-    onEnd: () => connection.end(),
-    onClose: error => tell({ gone: { ...path, message: error?.message } }),
-  })
-  connection.write(Buffer.from(`hello from ${localId}`))
+/** How the path was found that is used now. */
+function methodTo({ id, path }) {
+  const used = room.connectivity(id)?.paths.filter(({ result }) => result === 'used')
+  return used?.findLast(({ kind, transport }) => kind === path.kind && transport === path.transport)?.method
 }
