@@ -70,6 +70,7 @@ async function main() {
   try {
     natlab('service', 'coturn')
     natlab('service', 'mosquitto')
+    await settled(lab)
     const results = await walk(lab)
     const table = tableOf(results)
     console.log(`\n${table}`)
@@ -80,6 +81,18 @@ async function main() {
   } finally {
     natlab('down')
   }
+}
+
+/** Links have come up, and addresses are not tentative any more (RFC 4862): to a room both are changes of the network. */
+async function settled(lab) {
+  const isSettled = ns => !/tentative|NO-CARRIER|state DOWN/.test(inside(ns, 'ip', 'address', 'show', 'dev', 'eth0'))
+  for (const { ns } of KINDS.flatMap((_, i) => [lab.nodes[`a${i}1`], lab.nodes[`b${i}1`]])) {
+    while (!isSettled(ns)) await new Promise(resolve => setTimeout(resolve, 100))
+  }
+}
+
+function inside(ns, ...command) {
+  return execFileSync('ip', ['netns', 'exec', ns, ...command], { encoding: 'utf8' })
 }
 
 function natlab(...args) {
@@ -124,7 +137,8 @@ function outcomeOf(sides) {
   const first = fits => {
     const firsts = sides.map(lines => lines.find(({ heard }) => heard && fits(heard)))
     if (firsts.includes(undefined)) return undefined
-    const { heard, how, at } = firsts[0].at > firsts[1].at ? firsts[0] : firsts[1]
+    const at = Math.max(...firsts.map(first => first.at))
+    const { heard, how } = firsts.find(({ how }) => how) ?? firsts[0]
     return { ...heard, how, ms: Math.round(Math.max(0, at - joinedAt)) }
   }
   return { any: first(() => true), direct: first(({ kind }) => kind !== 'relay'), sides }

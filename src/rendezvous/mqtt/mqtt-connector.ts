@@ -1,6 +1,6 @@
 /**
  * Brokers that speak MQTT 5, or 3.1.1 where they know no better, by the library `mqtt`. It is loaded with the first
- * connection: programs that stay on their LAN never do. The library opens its sockets itself; time and trying again are
+ * connector: programs that stay on their LAN never do. The library opens its sockets itself; time and trying again are
  * ours.
  */
 
@@ -36,6 +36,8 @@ const NOT_ALLOWED: readonly unknown[] = [4, 5, 0x86, 0x87, 0x8a]
 export function mqttConnector({ url, random, ca }: MqttConnectorOptions): BrokerConnector {
   const parsed = parseMqttUrl(url)
   let version: MqttVersion = 5
+  // It takes a while, in which a room derives its keys. Where it fails, `connect` says so.
+  loadMqtt().catch(() => {})
   return {
     url: parsed.label,
     async connect(handlers, signal) {
