@@ -214,7 +214,7 @@ function tableOf(results) {
     '| one side | the other | direct | by | ms to the first word, any path | ms to the first word, direct |',
     '| --- | --- | --- | --- | --: | --: |',
     ...rows,
-    `| **median of all pairs** | | | | ${all('anyMs')} | ${all('directMs')} |`,
+    `| **median of all pairs** | | | | ${all('anyMs') ?? '-'} | ${all('directMs') ?? '-'} |`,
   ].join('\n')
 }
 
