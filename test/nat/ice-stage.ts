@@ -74,6 +74,12 @@ export class IceStage implements AsyncDisposable {
     return TurnServer.start(this.turnHost.network, { address: TURN })
   }
 
+  /** The server is another one, which knows nothing of what was. */
+  async restartTurn(): Promise<void> {
+    this.turnHost!.start()
+    await TurnServer.start(this.turnHost!.network, { address: TURN })
+  }
+
   /** Two agents that talk over the channel. */
   connect(
     a: SimulatedHost,

@@ -269,6 +269,19 @@ describe('a relay', () => {
     expect(server.counts.allocate).toBeGreaterThan(0)
   })
 
+  test('that is down when it is asked is asked again', async () => {
+    const { stage, ada, bob, turn } = await between({ a: 'symmetric', b: 'symmetric' })
+    await using _ = stage
+    stage.turnHost!.kill()
+    const pair = stage.connect(ada, bob, { turn })
+    await stage.net.advance(5_000)
+    expect(kindsOf(pair.a)).toEqual([])
+    await stage.restartTurn()
+    await stage.net.advance(6_000)
+    expect(kindsOf(pair.a)).toEqual(['relay'])
+    await expectTalk(stage, pair)
+  })
+
   test('that dies takes its connections with it, and no others', async () => {
     const { stage, ada, bob, turn } = await between({ a: 'port-restricted', b: 'symmetric' })
     await using _ = stage

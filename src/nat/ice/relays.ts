@@ -3,9 +3,11 @@
  * we have permitted. What it sends is encrypted by the session over it; the relay sees sizes and times.
  */
 
-import type { EarshotError } from '../../errors.ts'
+import { EarshotError, type ErrorCode } from '../../errors.ts'
+import type { Timer } from '../../platform/clock.ts'
 import type { SocketAddress, TcpConnection } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
+import { RetrySchedule } from '../../platform/retry-schedule.ts'
 import type { AllocationRequest } from '../turn/allocate.ts'
 import { allocateTcpOn } from '../turn/allocate.ts'
 import type { TcpAllocation } from '../turn/tcp-allocation.ts'
@@ -22,10 +24,16 @@ export interface RelaysOptions {
   readonly onWarning: (error: EarshotError) => void
 }
 
+type Request = Omit<AllocationRequest, 'signal'>
+
+/** It may be back soon; a server that says no means it. */
+const PASSING: readonly ErrorCode[] = ['unreachable', 'timeout', 'lost']
+
 export class Relays {
   readonly #options: RelaysOptions
   readonly #allocations = new Set<TcpAllocation>()
   readonly #permitted = new Set<string>()
+  readonly #retries = new Set<Timer>()
   readonly #stop = new AbortController()
   #inUse = 0
   #isReleased = false
@@ -34,9 +42,10 @@ export class Relays {
     this.#options = options
   }
 
-  /** Resolves when every server has said yes or no. */
+  /** Resolves when every server has said yes or no, or nothing. Those that are down are asked again until `release`. */
   async allocate(): Promise<void> {
-    await Promise.all(this.#options.requests.map(request => this.#allocate(request)))
+    const { requests, platform } = this.#options
+    await Promise.all(requests.map(request => this.#allocate(request, new RetrySchedule(platform.random))))
   }
 
   /** Whom the other side may connect from. */
@@ -51,32 +60,47 @@ export class Relays {
   /** There is a better path: the addresses are given back when no connection needs them any more. */
   release(): void {
     this.#isReleased = true
+    for (const retry of this.#retries) retry.cancel()
     if (this.#inUse === 0) void this.close()
   }
 
   /** Ends relayed connections, too. */
   async close(): Promise<void> {
     this.#stop.abort()
+    for (const retry of this.#retries) retry.cancel()
     await Promise.all([...this.#allocations].map(allocation => allocation.close()))
   }
 
-  async #allocate(request: Omit<AllocationRequest, 'signal'>): Promise<void> {
-    const { platform, onCandidate, onError, onWarning } = this.#options
+  async #allocate(request: Request, schedule: RetrySchedule): Promise<void> {
+    const { platform, onCandidate, onWarning } = this.#options
     const onConnection = (connection: TcpConnection) => this.#onConnection(connection)
     const { signal } = this.#stop
     try {
       const allocation = await allocateTcpOn(platform, { ...request, signal }, { onConnection, onWarning })
       if (signal.aborted) return void (await allocation.close())
+      schedule.reset()
       this.#allocations.add(allocation)
       void allocation.closed.then(reason => {
         this.#allocations.delete(allocation)
-        if (reason) onError(reason)
+        if (reason) this.#onFailed(request, schedule, reason)
       })
       for (const address of this.#permitted) this.#permitAt(allocation, address)
       onCandidate({ ...allocation.relayedAddress, type: 'relayed', transport: 'tcp-passive' }, allocation.mappedAddress)
     } catch (error) {
-      if (!signal.aborted) onError(error)
+      this.#onFailed(request, schedule, error)
     }
+  }
+
+  #onFailed(request: Request, schedule: RetrySchedule, error: unknown): void {
+    const { platform, onError } = this.#options
+    if (this.#stop.signal.aborted) return
+    onError(error)
+    if (this.#isReleased || !(error instanceof EarshotError) || !PASSING.includes(error.code)) return
+    const retry = platform.clock.setTimer(schedule.nextMs(), () => {
+      this.#retries.delete(retry)
+      void this.#allocate(request, schedule)
+    })
+    this.#retries.add(retry)
   }
 
   #onConnection(connection: TcpConnection): void {
