@@ -187,10 +187,27 @@ describe('what breaks', () => {
       void peer.send('meanwhile')
       await stage.net.advance(10_000)
       await stage.restartTurn()
-      await stage.until(() => heard.length === 2, 60_000)
+      expect(await stage.until(() => heard.length === 2)).toBeLessThan(12_000)
       expect(heard).toEqual(['before', 'meanwhile'])
       expect(log.filter(line => line.startsWith('gone'))).toEqual([])
       expect(peerOf(ada, bob)).toBe(peer)
+    })
+  })
+
+  test('a relay that dies while a direct path is still looked for is replaced by another', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      await stage.serveTurn()
+      const ada = await stage.join(stage.behind('ada', 'symmetric'))
+      const bob = await stage.join(stage.behind('bob', 'symmetric'))
+      await stage.met([ada, bob])
+      const [peer, log] = [peerOf(ada, bob), logOf(ada)]
+      await stage.net.advance(1_000)
+      stage.turnHost!.stop()
+      await stage.restartTurn()
+      await stage.until(() => peer.state === 'away' && peerOf(bob, ada).state === 'away', 40_000)
+      expect(await stage.until(() => peer.state === 'here')).toBeLessThan(3_000)
+      expect(log.filter(line => line.startsWith('gone'))).toEqual([])
     })
   })
 

@@ -185,7 +185,7 @@ export class Internet implements Discovery {
     if (!known) this.#makeWay()
     const { traversal } = known ?? this.#begin(id)
     if (isWanted) traversal.isWanted = true
-    if (known && traversal.report.isDone && !traversal.isBusy) this.#restart(known)
+    if (known && (traversal.report.isDone || traversal.isBroken) && !traversal.isBusy) this.#restart(known)
     if (known) this.#tryRelays(id, traversal)
     try {
       await traversal.nextPath(signal)

@@ -50,6 +50,8 @@ export class Traversal {
   /** Introductions of the side that opens: one after the other. */
   #turn: Promise<unknown> = Promise.resolve()
   #introducing = 0
+  /** There has been a connection of the session since it began, the last time. */
+  #hasCarried = false
   #refusal: EarshotError | undefined
   #isClosed = false
 
@@ -75,6 +77,11 @@ export class Traversal {
     return this.#used.size > 0
   }
 
+  /** What was found has broken, and what is still tried does not look for the same again. */
+  get isBroken(): boolean {
+    return this.#hasCarried && !this.carriesSession
+  }
+
   /** Whether the application asked for the peer; it does not matter on which connection it comes then. */
   isWanted = false
 
@@ -86,6 +93,7 @@ export class Traversal {
   /** Looks for paths anew; those that stand are kept. */
   restart(): void {
     this.#refusal = undefined
+    this.#hasCarried = false
     this.#agent.restart()
     this.#follow()
   }
@@ -183,6 +191,7 @@ export class Traversal {
     try {
       await this.#options.introduce({ ...introduction, isWanted: this.isWanted })
       this.#used.add(connection)
+      this.#hasCarried = true
       for (const waiter of [...this.#waiters]) waiter.resolve()
     } catch (error) {
       connection.destroy()
