@@ -1,7 +1,7 @@
 /** Rooms across the Internet while brokers and relays are killed, and a host moves: sessions go on, and nothing is lost. */
 
 import { afterEach, expect, test } from 'vitest'
-import { BROKER, InternetRoom, joinAll, STUN, TURN } from './internet-room.ts'
+import { BROKER, InternetRoom, joinAll, SERVER, STUN, TURN, turnAt } from './internet-room.ts'
 import { Lab } from './lab.ts'
 
 let lab: Lab | undefined
@@ -86,7 +86,7 @@ test('a relay that is killed: the peer is away, and back when the relay is back,
 test('a relay that is killed while there is another: the session goes on over that one', async () => {
   const lab = labOf('site a symmetric; site b symmetric; host other')
   await startTurn(lab, 'other')
-  const turn = ['server', 'other'].map(host => ({ ...TURN.turn[0]!, urls: `turn:${lab.address(host)}?transport=tcp` }))
+  const turn = [turnAt(SERVER), turnAt(lab.address('other'))]
   const internet = { ...BROKER, ...STUN, turn }
   const [a, b] = await joinAll(new InternetRoom(lab, 'a1', internet), new InternetRoom(lab, 'b1', internet))
   await Promise.all([a.path(b, 'relay'), b.path(a, 'relay')])

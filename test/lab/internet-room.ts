@@ -1,15 +1,17 @@
 /** A room with `internet` on a host of a lab: a process of its own, which tells what happens and does what it is told. */
 
-import type { InternetOptions, JoinOptions } from '../../src/index.ts'
+import type { InternetOptions, JoinOptions, TurnServer } from '../../src/index.ts'
 import type { Lab, Program } from './lab.ts'
 
 /** The public host of every lab, with its daemons. */
 export const SERVER = '203.0.113.10'
-export const BROKER = { rendezvous: [`mqtt://${SERVER}`] } as const
-export const STUN = { stun: [`stun:${SERVER}`] } as const
-export const TURN = {
-  turn: [{ urls: `turn:${SERVER}?transport=tcp`, username: 'lab', credential: 'lab' }],
-} as const
+export const BROKER: InternetOptions = { rendezvous: [`mqtt://${SERVER}`] }
+export const STUN: InternetOptions = { stun: [`stun:${SERVER}`] }
+export const TURN: InternetOptions = { turn: [turnAt(SERVER)] }
+
+export function turnAt(address: string): TurnServer {
+  return { urls: `turn:${address}?transport=tcp`, username: 'lab', credential: 'lab' }
+}
 
 export interface Told {
   readonly joined?: string
