@@ -127,5 +127,7 @@ test('a host that gets another address, and moves to another site: the session g
   ip('a1', 'link', 'set', 'eth0', 'up')
   ip('a1', 'route', 'add', 'default', 'via', '192.168.3.1')
   await isHeardAgain()
+  const cafeOutside = lab.external('cafe')
+  await b.until(({ kind, remote }) => kind === 'direct' && remote!.startsWith(cafeOutside))
   await Promise.all([expectAll(a, b), expectAll(b, a)])
 })

@@ -360,6 +360,16 @@ describe('starting again', () => {
   })
 })
 
+test('servers that were asked for predictions are left when a path stands', async () => {
+  const { stage, ada, bob } = await between({ a: 'symmetric-seq', b: 'udp-blocked', withTurn: false })
+  await using _ = stage
+  const pair = stage.connect(ada, bob)
+  await done(stage, pair)
+  await stage.net.advance(5_000)
+  expect(pair.a.paths).toMatchObject([{ method: 'prediction', transport: 'tcp' }])
+  expect([...ada.open(), ...bob.open()].filter(({ detail }) => detail.includes(`to ${STUN[0]}:`))).toEqual([])
+})
+
 describe('close', () => {
   test.each([100, 300, 700, 1_100, 30_000])('after %i ms leaves nothing behind', async ms => {
     const { stage, ada, bob, turn } = await between({ a: 'port-restricted', b: 'symmetric' })
