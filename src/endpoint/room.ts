@@ -212,7 +212,7 @@ export class Room implements AsyncDisposable {
         // Whoever leaves has stopped listening: nothing is told from then on.
         onState: (peer, state, was) => this.#leaving || this.#onState(peer, state, was),
         onPath: peer => this.#leaving || this.#onPath(peer),
-        onWake: () => this.#onNetworkChange(),
+        onWake: () => this.#onNetworkChange(true),
         onMessage: (...message) => this.#leaving || this.#hub.onMessage(...message),
         answerer: name => this.#answers.get(name) ?? this.#relaying.answerer(name),
         acceptor: name => (this.#leaving ? undefined : (this.#acceptors.get(name) ?? this.#relaying.acceptor(name))),
@@ -530,7 +530,7 @@ export class Room implements AsyncDisposable {
     this.#listener = await this.#platform.network.listenTcp(listen, tcp => this.#onConnection(tcp))
     await this.#sockets.open(this.#platform.network, this.#listener.local)
     this.#reception.prepare()
-    this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onNetworkChange())
+    this.#unwatch = this.#platform.network.watchInterfaces(() => this.#onNetworkChange(false))
     await this.#discovery.start()
     this.#advertise()
     for (const peer of peers) {
@@ -604,9 +604,9 @@ export class Room implements AsyncDisposable {
     else this.#reception.accept(tcp)
   }
 
-  #onNetworkChange(): void {
+  #onNetworkChange(hasSlept: boolean): void {
     this.#membership.onNetworkChange(({ address }) => this.#addresses.isOwn(address))
-    this.#internet?.onNetworkChange()
+    this.#internet?.onNetworkChange(hasSlept)
     this.#seeker.onNetworkChange()
     this.#secondPath.onNetworkChange()
   }

@@ -1,6 +1,6 @@
 /** Rooms across the Internet, in virtual time: through NATs, over relays, with a broker that nobody trusts. */
 
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { generateIdentity } from '../../src/identity/identity.ts'
 import type { ConnectAttempt, EarshotError } from '../../src/index.ts'
 import { InternetStage } from './internet-stage.ts'
@@ -229,6 +229,26 @@ describe('what breaks', () => {
       expect(ms).toBeLessThan(10_000)
       expect(heard).toEqual(['on the way'])
       expect(peerOf(bob, ada)).toBe(peer)
+    })
+  })
+
+  test('an interface that leads nowhere leaves brokers and searches alone', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      const host = stage.behind('ada', 'port-restricted')
+      const rendezvous = stage.broker.rendezvous(host.network)
+      const reconnect = vi.spyOn(rendezvous, 'reconnect')
+      const ada = await stage.join(host, { internet: { rendezvous: [rendezvous] } })
+      const bob = await stage.join(stage.behind('bob', 'port-restricted'))
+      await stage.met([ada, bob])
+      host.attach(stage.net.lan('containers'), { name: 'veth0', addresses: ['fe80::1/64'] })
+      await stage.net.advance(5_000)
+      expect(reconnect).not.toHaveBeenCalled()
+      expect(ada.connectivity(bob.self.id)!.elapsedMs).toBeGreaterThan(5_000)
+      host.attach(stage.net.lan('cable'))
+      await stage.net.advance(5_000)
+      expect(reconnect).toHaveBeenCalledTimes(1)
+      expect(peerOf(ada, bob).state).toBe('here')
     })
   })
 

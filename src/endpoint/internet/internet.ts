@@ -14,6 +14,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { CLOSE_TIMEOUT_MS, MAX_TRAVERSALS_UNDER_WAY, TRAVERSAL_TIMEOUT_MS } from '../../limits.ts'
 import type { AgentSettings, ConnectivityReport } from '../../nat/ice/agent.ts'
 import { readDescription } from '../../nat/ice/description.ts'
+import { hostAddresses } from '../../nat/ice/host-addresses.ts'
 import type { Timer } from '../../platform/clock.ts'
 import type { TcpConnection } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
@@ -102,10 +103,13 @@ export class Internet implements Discovery {
   readonly #down = new Set<string>()
   /** Traversals that are being closed. */
   readonly #closings = new Set<Promise<void>>()
+  /** Those with which others can be reached. */
+  #addresses: string
   #isClosed = false
 
   constructor(options: InternetOptions) {
     this.#options = options
+    this.#addresses = hostAddresses(options.platform).join()
     const { platform, identity, service, roomKey, settings, discovery, room } = options
     this.#budget = new RelayBudget(settings.relayBudgetBytes, {
       onWarning: error => room.onWarning(error),
@@ -200,8 +204,14 @@ export class Internet implements Discovery {
     return report && noPathError(id, report)
   }
 
-  /** What stood may stand no more, and what failed may succeed. */
-  onNetworkChange(): void {
+  /**
+   * What stood may stand no more, and what failed may succeed; not where our addresses are as they were, and we have not slept.
+   * Containers and tunnels come and go all day.
+   */
+  onNetworkChange(hasSlept: boolean): void {
+    const before = this.#addresses
+    this.#addresses = hostAddresses(this.#options.platform).join()
+    if (!hasSlept && this.#addresses === before) return
     this.#pool?.reconnect()
     for (const [id, reached] of this.#reached) {
       if (this.#options.room.connection(id) !== undefined) this.#restart(reached)

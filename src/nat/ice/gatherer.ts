@@ -11,8 +11,9 @@ import { isOwnAddress } from '../behaviour/own-address.ts'
 import type { PortMapping } from '../port-mapping/port-mapping.ts'
 import type { MapOptions } from '../port-mapping/port-mapping-options.ts'
 import type { StunUri } from '../stun/stun-uri.ts'
-import { type Candidate, candidateRefusal } from './candidate.ts'
+import type { Candidate } from './candidate.ts'
 import type { CheckSocket } from './check-socket.ts'
+import { hostAddresses } from './host-addresses.ts'
 import { type NatSummary, UNKNOWN_NAT } from './nat-summary.ts'
 import { type StunSurvey, surveyMapping } from './stun-survey.ts'
 import type { TcpPaths } from './tcp-paths.ts'
@@ -68,7 +69,7 @@ export class Gatherer {
   /** Resolves when everything is known. Rejects where there is no network. */
   async gather(): Promise<void> {
     const { platform, tcp, isRelayOnly, onCandidates } = this.#options
-    const hosts = hostAddresses(platform)
+    const hosts = hostAddresses(platform).slice(0, MAX_HOST_ADDRESSES)
     const families: readonly AddressFamily[] = hosts.some(isIpv6) ? ['ipv4', 'ipv6'] : ['ipv4']
     if (!isRelayOnly) {
       const port = await tcp.listen()
@@ -187,13 +188,6 @@ export class Gatherer {
       this.#pause = this.#options.platform.clock.setTimer(UDP_FIRST_MS, resolve)
     })
   }
-}
-
-/** Loopback is nobody else's, and link-local IPv6 addresses need a zone that only we know. */
-function hostAddresses({ network }: Platform): readonly string[] {
-  const up = network.interfaces().filter(({ isUp, kind }) => isUp && kind !== 'loopback')
-  const addresses = up.flatMap(each => each.addresses).map(({ address }) => address)
-  return addresses.filter(address => candidateRefusal({ address, port: 1 }) === undefined).slice(0, MAX_HOST_ADDRESSES)
 }
 
 function isIpv6(address: string): boolean {
