@@ -111,7 +111,7 @@ async function walk(lab) {
       const result = judge(pair, tries)
       results.push(result)
       console.log(
-        `${result.isGood ? 'ok ' : 'BAD'} ${pair}: ${result.directs} of ${count} direct by ${result.how}; any path ${result.anyMs} ms, direct ${result.directMs ?? '-'} ms`,
+        `${result.isGood ? 'ok ' : 'BAD'} ${pair}: ${result.directs} of ${count} direct by ${result.how}; any path ${result.anyMs ?? '-'} ms, direct ${result.directMs ?? '-'} ms`,
       )
     }
   }
@@ -124,11 +124,20 @@ async function attempt(pair, nsA, nsB) {
   const isOver = RELAYED.includes(pair) ? () => true : heard => heard.kind !== 'relay'
   const both = Promise.all(sides.map(side => side.until(({ heard }) => heard && isOver(heard))))
   try {
-    await Promise.race([both, new Promise(resolve => setTimeout(resolve, TRY_TIMEOUT_MS).unref())])
+    if (!(await within(TRY_TIMEOUT_MS, both))) {
+      for (const side of sides) side.ask()
+      await within(1_000, Promise.all(sides.map(side => side.until(({ report }) => report))))
+    }
     return outcomeOf(sides.map(({ lines }) => lines))
   } finally {
     for (const side of sides) side.stop()
   }
+}
+
+/** Whether it has resolved by then. */
+function within(ms, promise) {
+  const late = new Promise(resolve => setTimeout(() => resolve(false), ms).unref())
+  return Promise.race([promise.then(() => true), late])
 }
 
 function outcomeOf(sides) {
@@ -152,6 +161,7 @@ function peer(ns, name) {
   }
   const command = ['netns', 'exec', ns, process.execPath, PEER, name, JSON.stringify(internet)]
   const child = spawn('ip', command, { stdio: ['pipe', 'pipe', 'inherit'] })
+  child.stdin.on('error', () => {}) // It has ended: there is no report then.
   const lines = []
   let check = () => {}
   createInterface({ input: child.stdout }).on('line', line => {
@@ -160,6 +170,7 @@ function peer(ns, name) {
   })
   return {
     lines,
+    ask: () => child.stdin.write('\n'),
     stop: () => child.kill('SIGKILL'),
     until: fits =>
       new Promise(resolve => {

@@ -69,6 +69,7 @@ createInterface({ input: process.stdin }).on('line', async line => {
   if (close) {
     await room.close()
     tell({ closed: true })
+    process.stdin.destroy()
   }
 })`
 
@@ -143,9 +144,11 @@ export class InternetRoom {
     return (await this.until(({ health }) => health !== undefined, from)).health!
   }
 
+  /** Leaves, and resolves when the program has ended because nothing is left to do. */
   async close(): Promise<void> {
     this.#program.say({ close: true })
     await this.until(({ closed }) => closed === true)
+    await this.until(() => false).catch(() => {})
   }
 }
 
