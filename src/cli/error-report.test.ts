@@ -24,6 +24,29 @@ test('a failed connect shows each path that was tried, aligned', () => {
   ])
 })
 
+test('of many attempts those that failed alike share a line', () => {
+  const attempts = [2, 3, 4].flatMap(host => {
+    const address = `203.0.113.${host}:4112`
+    const check = {
+      address,
+      via: 'direct udp check',
+      durationMs: host * 1_000,
+      code: 'timeout',
+      message: 'no answer',
+    } as const
+    const connect = { ...check, via: 'direct tcp connect', message: `no answer from ${address}` } as const
+    return [check, connect, { ...connect, code: 'unreachable', message: 'refused' } as const]
+  })
+  expect(reportError(new EarshotError('unreachable', 'no path to Ada', { attempts }), PLAIN, 100)).toEqual([
+    'earshot: no path to Ada',
+    '  tried:',
+    '    ADDRESS              FOUND BY            TOOK   WHY NOT',
+    '    203.0.113.2:4112 +2  direct udp check    4.0 s  timeout: no answer',
+    '    203.0.113.2:4112 +2  direct tcp connect  4.0 s  timeout: no answer from 203.0.113.2:4112',
+    '    203.0.113.2:4112 +2  direct tcp connect  4.0 s  unreachable: refused',
+  ])
+})
+
 test('what a peer said cannot command the terminal', () => {
   expect(reportError(new EarshotError('refused', 'denied: \u001b[2J'), PLAIN, 80)).toEqual(['earshot: denied: ␛[2J'])
 })

@@ -14,6 +14,9 @@ const ATTEMPT_COLUMNS = [
   { title: 'WHY NOT', dropOrder: 0 },
 ] as const
 
+/** So many lines are read; a failed path over the Internet has dozens. */
+const MAX_SINGLE_ATTEMPTS = 8
+
 /** Codes of errors that only the command knows, by the exit code that they lead to. */
 const EVENT_CODES: Readonly<Partial<Record<number, string>>> = {
   [EXIT_CODES.usage]: 'usage',
@@ -44,9 +47,28 @@ function hintOf(error: unknown): string | undefined {
   return error instanceof EarshotError || error instanceof NobodyFoundError ? error.hint : undefined
 }
 
+/** Each attempt, or where there are many, those that failed alike in one line; with `--json` there are all. */
 function attemptTable(attempts: readonly ConnectAttempt[], maxWidth: number): string[] {
-  const rows = attempts.map(({ address, via, durationMs, code, message }) =>
-    [address, via, formatDuration(durationMs), `${code}: ${message}`].map(cell => printableText(cell)),
-  )
+  const groups = attempts.length > MAX_SINGLE_ATTEMPTS ? groupAlike(attempts) : attempts.map(one => [one])
+  const rows = groups.map(group => rowOf(group).map(cell => printableText(cell)))
   return layoutTable(ATTEMPT_COLUMNS, rows, maxWidth)
+}
+
+function rowOf(group: readonly ConnectAttempt[]): string[] {
+  const { address, via, code, message } = group[0]!
+  const addresses = new Set(group.map(one => one.address)).size
+  const longestMs = Math.max(...group.map(({ durationMs }) => durationMs))
+  const where = addresses === 1 ? address : `${address} +${addresses - 1}`
+  return [where, via, formatDuration(longestMs), `${code}: ${message}`]
+}
+
+function groupAlike(attempts: readonly ConnectAttempt[]): ConnectAttempt[][] {
+  const groups = new Map<string, ConnectAttempt[]>()
+  for (const attempt of attempts) {
+    const { address, via, code, message } = attempt
+    // Messages that name the address are alike, too.
+    const key = `${via}\n${code}\n${message.replaceAll(address, '')}`
+    groups.set(key, [...(groups.get(key) ?? []), attempt])
+  }
+  return [...groups.values()]
 }

@@ -65,3 +65,15 @@ test('what peers announce cannot command the terminal', () => {
 test('an event carries the path as it is now', () => {
   expect(presenceEvent(peer('Ada', { path: () => LAN_PATH }))).toMatchObject({ name: 'Ada', path: { rttMs: 0.42 } })
 })
+
+test('who is seen over the rendezvous has no address yet, and how', () => {
+  const presence = new Presence()
+  presence.set(peer('Ada', { addresses: [], via: 'rendezvous' }))
+  presence.set(peer('Bob', { addresses: [] }))
+  expect(presence.table(100)).toEqual([
+    'ROOM   NAME  ID        ADDRESS              PATH  RTT',
+    'lobby  Ada   adaaaaaa  over the rendezvous',
+    'lobby  Bob   bobaaaaa',
+    '2 peers in 1 room',
+  ])
+})

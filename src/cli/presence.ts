@@ -70,9 +70,11 @@ export function presenceEvent({ path, ...peer }: PresentPeer): Readonly<Record<s
   return { ...peer, path: path() }
 }
 
-function row({ room, id, name, addresses, path }: PresentPeer): string[] {
+function row({ room, id, name, addresses, via, path }: PresentPeer): string[] {
   const { kind, interface: interfaceName, remote, rttMs } = path() ?? {}
-  const [first = '', ...others] = remote === undefined ? addresses : [remote]
+  // Over the rendezvous nobody says where they are.
+  const nowhere = via === 'rendezvous' ? 'over the rendezvous' : ''
+  const [first = nowhere, ...others] = remote === undefined ? addresses : [remote]
   return [
     printableName(room),
     printableName(name),

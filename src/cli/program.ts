@@ -30,8 +30,8 @@ Examples:
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
 
-Environment: NO_COLOR for plain text, EARSHOT_SECRET, EARSHOT_STUN and EARSHOT_BROKER_USER instead of the options of these
-names, EARSHOT_DEBUG for stack traces.`
+Environment: NO_COLOR for plain text; EARSHOT_SECRET, EARSHOT_RENDEZVOUS, EARSHOT_STUN, EARSHOT_TURN (and EARSHOT_TURN_USER,
+EARSHOT_TURN_PASSWORD) and EARSHOT_BROKER_USER instead of the options of these names; EARSHOT_DEBUG for stack traces.`
 
 /** The program; parsing a command line runs its command through `run`. Errors of usage are thrown, not exited. */
 export function createProgram(version: string, run: RunCommand): Command {

@@ -2,6 +2,7 @@
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { parseDuration } from './duration.ts'
+import { addInternetFlags, type InternetSettings, internetOptions, readInternetFlags } from './internet-flags.ts'
 
 export interface Settings {
   /** Undefined: the host name. */
@@ -14,13 +15,15 @@ export interface Settings {
   /** Names or patterns; empty: the ranked choice of the library. */
   readonly interfaces: readonly string[]
   readonly secret: string | undefined
-  /** Addresses where peers may be, beside those that are found. */
+  /** Addresses where peers may be, beside those that are found; with a rendezvous also their ids. */
   readonly peers: readonly string[]
+  readonly internet: InternetSettings
 }
 
 export const DEFAULT_ROOM = 'lobby'
-/** How long commands wait for a peer, and then for what they asked it. */
-export const DEFAULT_TIMEOUT_MS = 5_000
+const DEFAULT_TIMEOUT_MS = 5_000
+/** Through NATs: a direct path, or the knowledge that there is none, takes as long. */
+const DEFAULT_FAR_TIMEOUT_MS = 25_000
 
 export function addSettings(program: Command): void {
   program
@@ -35,15 +38,16 @@ export function addSettings(program: Command): void {
     .addOption(
       new Option(
         '--peer <address>',
-        'a peer of the room, as 192.168.0.2:4112, beside those that are found; may be repeated',
+        'a peer of the room beside those that are found: its address, as 192.168.0.2:4112, or with a rendezvous its id; may be repeated',
       ).argParser(repeatable),
     )
     .addOption(
       new Option('-t, --timeout <duration>', 'how long to wait for others, like 500ms, 5s, 2m')
-        .default(undefined, 'mostly 5s')
+        .default(undefined, 'mostly 5s, over the Internet 25s')
         .argParser(durationArgument),
     )
-    .addOption(new Option('--json', 'one JSON object a line on stdout, nothing else there').default(false))
+  addInternetFlags(program)
+  program.addOption(new Option('--json', 'one JSON object a line on stdout, nothing else there').default(false))
 }
 
 function repeatable(value: string, previous: readonly string[] = []): readonly string[] {
@@ -60,7 +64,13 @@ export function readSettings(command: Command): Settings {
     interfaces: options['interface'] ?? [],
     secret: options['secret'],
     peers: options['peer'] ?? [],
+    internet: readInternetFlags(options),
   }
+}
+
+/** How long a command waits for one peer that it needs, and then for what it asked it. */
+export function patienceMs({ timeoutMs, internet }: Settings): number {
+  return timeoutMs ?? (internetOptions(internet) ? DEFAULT_FAR_TIMEOUT_MS : DEFAULT_TIMEOUT_MS)
 }
 
 /** For options that take a duration. */

@@ -3,11 +3,12 @@
 import { type JoinOptions, join, type Room } from '../index.ts'
 import type { CommandContext } from './command-context.ts'
 import { UsageError } from './exit-code.ts'
+import { internetOptions } from './internet-flags.ts'
 import { warnOfMissingInterfaces } from './missing-interfaces.ts'
 import { DEFAULT_ROOM } from './settings.ts'
 import { withUserIdentity } from './with-user-identity.ts'
 
-export type VisitOptions = Pick<JoinOptions, 'visible'>
+export type VisitOptions = Pick<JoinOptions, 'visible' | 'internet'>
 
 /** Joins, runs `visit`, and says goodbye whatever happens. The room is the one of the settings. */
 export async function visitRoom(
@@ -18,8 +19,10 @@ export async function visitRoom(
   const { settings, output, interrupt } = context
   warnOfMissingInterfaces(context)
   await withUserIdentity(output, async identity => {
+    const internet = internetOptions(settings.internet)
     const room = await joinAs(settings.room ?? DEFAULT_ROOM, {
       identity,
+      ...(internet && { internet }),
       ...options,
       ...(settings.name !== undefined && { name: settings.name }),
       ...(settings.secret !== undefined && { secret: settings.secret }),

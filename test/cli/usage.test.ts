@@ -27,6 +27,10 @@ test.each([
   [['chat', '--peer', '192.168.0.2'], /'192.168.0.2': the port is missing/],
   [['broker', '--port', '65536'], /'65536' is not a port/],
   [['broker', '--user', 'ada'], /written as name:password/],
+  [['chat', '--rendezvous', 'http://example.org'], /'http:\/\/example.org' is no URL of a broker/],
+  [['ping', 'Ada', '--turn', 'turn:example.org'], /the user of the TURN server 'turn:example.org' is missing/],
+  [['ask', 'Ada', 'time', '--direct', 'always'], /Allowed choices are prefer, only, never/],
+  [['--relay-budget', 'much'], /'much' is not a size/],
   [['--peer', '192.168.0.2:4112'], /--peer needs --room/],
 ] as const)('%j is bad usage', async (args, message) => {
   const process = earshot(args)

@@ -11,7 +11,7 @@ import { details } from '../help.ts'
 import { toText } from '../json-value.ts'
 import { PeerLabels } from '../peer-label.ts'
 import { printableLines, printableText } from '../printable.ts'
-import { DEFAULT_TIMEOUT_MS } from '../settings.ts'
+import { patienceMs } from '../settings.ts'
 import { visitRoom } from '../visit-room.ts'
 import { showWarnings } from '../warnings.ts'
 
@@ -66,7 +66,7 @@ async function askOne(context: CommandContext, [nameOrId, ...words]: readonly st
   if (nameOrId === undefined) throw new UsageError('who is asked, and the question, are missing')
   const question = readQuestion(words)
   const { output, interrupt, settings } = context
-  const options = { timeoutMs: settings.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal: interrupt.signal }
+  const options = { timeoutMs: patienceMs(settings), signal: interrupt.signal }
   await visitRoom(context, { visible: false }, async room => {
     showWarnings(room, context.output)
     const peer = await findPeer(room, nameOrId, options)
@@ -78,7 +78,7 @@ async function askOne(context: CommandContext, [nameOrId, ...words]: readonly st
 
 async function askAll(context: CommandContext, question: Question): Promise<void> {
   const { interrupt, settings } = context
-  const timeoutMs = settings.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const timeoutMs = patienceMs(settings)
   await visitRoom(context, { visible: false }, async room => {
     showWarnings(room, context.output)
     await gatherPeers(room, { timeoutMs, quietMs: QUIET_MS, signal: interrupt.signal })

@@ -1,6 +1,6 @@
 /** `earshot nat`: what the NAT between this machine and the Internet does. */
 
-import { type Command, InvalidArgumentError, Option } from 'commander'
+import type { Command } from 'commander'
 import { EarshotError } from '../../errors.ts'
 import {
   discoverBehaviour,
@@ -8,7 +8,6 @@ import {
   measureMappingLifetime,
   type NatBehaviour,
   type PortAllocation,
-  parseStunUri,
   type ServerReport,
   type SocketAddress,
 } from '../../nat.ts'
@@ -41,7 +40,6 @@ const SERVER_COLUMNS = [
 ] as const
 
 interface NatOptions {
-  readonly stun?: readonly string[]
   readonly ipv6?: boolean
   readonly lifetime?: boolean
 }
@@ -50,37 +48,15 @@ export function addNat(program: Command, run: RunCommand): void {
   program
     .command('nat')
     .description('find out how the NAT of this network behaves')
-    .addOption(
-      new Option('--stun <server>', 'a STUN server to ask: host, host:port or a stun: URI; may be repeated')
-        .env('EARSHOT_STUN')
-        .argParser(serverArgument),
-    )
     .option('-6, --ipv6', 'ask over IPv6')
     .option('--lifetime', 'measure as well how long a mapping lives without traffic: takes some minutes')
     .addHelpText('after', details(EXAMPLES))
     .action((options: NatOptions, command: Command) => run(command, context => nat(context, options)))
 }
 
-/** The variable may name several, with spaces between. */
-function serverArgument(text: string, previous: readonly string[] = []): readonly string[] {
-  const servers = text.split(/\s+/).filter(server => server !== '')
-  return [
-    ...previous,
-    ...servers.map(server => (/^(stun|turn)s?:/i.test(server) ? server : `stun:${server}`)).map(checked),
-  ]
-}
-
-function checked(server: string): string {
-  try {
-    parseStunUri(server)
-    return server
-  } catch (error) {
-    throw new InvalidArgumentError((error as RangeError).message)
-  }
-}
-
 async function nat({ settings, output, interrupt }: CommandContext, options: NatOptions): Promise<void> {
-  const { stun: servers = [], ipv6, lifetime } = options
+  const { ipv6, lifetime } = options
+  const servers = settings.internet.stun
   if (servers.length === 0) {
     throw new UsageError('name a STUN server with --stun or EARSHOT_STUN: none is asked unless you say so')
   }

@@ -9,7 +9,7 @@ import { findPeer } from '../find-peer.ts'
 import { details } from '../help.ts'
 import { describePath } from '../peer-path.ts'
 import { printableName } from '../printable.ts'
-import { countArgument, DEFAULT_TIMEOUT_MS, durationArgument } from '../settings.ts'
+import { countArgument, durationArgument, patienceMs } from '../settings.ts'
 import { visitRoom } from '../visit-room.ts'
 import { showWarnings } from '../warnings.ts'
 
@@ -40,7 +40,7 @@ export function addPing(program: Command, run: RunCommand): void {
 
 async function ping(context: CommandContext, name: string, options: PingOptions): Promise<void> {
   const { signal } = context.interrupt
-  const timeoutMs = context.settings.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const timeoutMs = patienceMs(context.settings)
   await visitRoom(context, { visible: false }, async room => {
     showWarnings(room, context.output)
     const peer = await findPeer(room, name, { timeoutMs, signal })

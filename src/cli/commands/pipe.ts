@@ -10,7 +10,7 @@ import { findPeer } from '../find-peer.ts'
 import { details } from '../help.ts'
 import { shortId } from '../peer-label.ts'
 import { printableName } from '../printable.ts'
-import { DEFAULT_TIMEOUT_MS } from '../settings.ts'
+import { patienceMs } from '../settings.ts'
 import { visitRoom } from '../visit-room.ts'
 import { showWarnings } from '../warnings.ts'
 
@@ -43,7 +43,7 @@ export function addPipe(program: Command, run: RunCommand): void {
 
 async function call(context: CommandContext, name: string): Promise<void> {
   const { signal } = context.interrupt
-  const timeoutMs = context.settings.timeoutMs ?? DEFAULT_TIMEOUT_MS
+  const timeoutMs = patienceMs(context.settings)
   await visitRoom(context, { visible: false }, async room => {
     showWarnings(room, context.output)
     const peer = await findPeer(room, name, { timeoutMs, signal })

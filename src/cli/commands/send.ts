@@ -13,7 +13,7 @@ import { findPeer } from '../find-peer.ts'
 import { details } from '../help.ts'
 import { PeerLabels } from '../peer-label.ts'
 import { printableText } from '../printable.ts'
-import { DEFAULT_TIMEOUT_MS } from '../settings.ts'
+import { patienceMs } from '../settings.ts'
 import { stderrTerminal } from '../stderr-terminal.ts'
 import { TransferBoard } from '../transfer-board.ts'
 import { visitRoom } from '../visit-room.ts'
@@ -69,7 +69,7 @@ async function send(context: CommandContext, files: readonly string[], { to }: S
 }
 
 function receiver({ settings, interrupt }: CommandContext, room: Room, to: string | undefined): Promise<Peer> {
-  const options = { timeoutMs: settings.timeoutMs ?? DEFAULT_TIMEOUT_MS, signal: interrupt.signal }
+  const options = { timeoutMs: patienceMs(settings), signal: interrupt.signal }
   return to === undefined ? room.connect(settings.peers[0]!, options) : findPeer(room, to, options)
 }
 

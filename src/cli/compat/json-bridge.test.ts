@@ -27,6 +27,7 @@ function start(operations: Record<string, Operation>, options: Partial<JsonBridg
     interfaces: [],
     secret: undefined,
     peers: [],
+    internet: { rendezvous: [], stun: [], turn: [], direct: undefined, relayBudgetBytes: undefined },
   }
   const bridge = new JsonBridge({ settings, output, interrupt }, { operations, ...options })
   const input = new PassThrough()
