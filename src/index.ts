@@ -62,6 +62,8 @@ export type {
   Admit,
   AskOptions,
   Caller,
+  ConnectAnswer,
+  ConnectOffer,
   ConnectOptions,
   Delivery,
   DiscoveryMethod,

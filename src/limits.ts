@@ -339,6 +339,14 @@ export const MAX_RELAYED_STREAMS_PER_PEER = 32
 export const MAX_TRAVERSALS_UNDER_WAY = 64
 /** How long such a peer is looked for where nobody waits for it, in milliseconds. */
 export const TRAVERSAL_TIMEOUT_MS = 60_000
+/** Offers and answers of one room that wait for their other half; each has sockets, and keeps mappings of the NAT alive. */
+export const MAX_OPEN_OFFERS = 8
+/** How long one waits, in milliseconds: a person copies texts back and forth. */
+export const OFFER_LIFETIME_MS = 600_000
+/** By how much the time in an offer may be ahead of ours, and how much older than its lifetime it may seem. */
+export const OFFER_CLOCK_TOLERANCE_MS = 300_000
+/** A pasted text, with what mail programs have put into it; the longest is about 3,000 characters. */
+export const MAX_OFFER_TEXT_CHARACTERS = 16_384
 /** Peers and addresses of which a room remembers that it told why they do not let it in, for each cause. */
 export const MAX_TOLD_REFUSALS = 256
 
@@ -376,6 +384,8 @@ export const MAX_ICE_CANDIDATES = 32
 export const MAX_ICE_PAIRS = 100
 /** Checks sent to one address that has not answered: the other side may have named a third party. */
 export const MAX_ICE_UNANSWERED_CHECKS = 5
+/** Where a person brings the descriptions: from the end of a check or a connect to the next, in milliseconds. */
+export const ICE_AGAIN_MS = 5_000
 /** Sockets that one side opens for a birthday search, and ports that the other tries: together they meet with 99.7 %. */
 export const ICE_BIRTHDAY_SOCKETS = 256
 export const ICE_BIRTHDAY_PORTS = 1_500

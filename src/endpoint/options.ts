@@ -105,6 +105,36 @@ export interface RelayOptions {
   readonly budgetBytes?: number
 }
 
+/** One half of a connection that two people make by copying two texts, without any server. */
+export interface ConnectOffer extends AsyncDisposable {
+  /** One line that begins with `earshot:`, mostly 250 to 500 characters. It lasts for ten minutes. */
+  readonly text: string
+  /**
+   * Takes the text of the other side's answer, with whatever mail programs have put into it, and connects. Each offer is for one
+   * peer. Rejects with `invalid-data` for what is no answer, `wrong-service`, or `closed` for an answer to another offer, and may
+   * then be called again; with `unreachable` and `attempts` where no path leads there, `timeout` where the offer has expired, or
+   * what the session ended with, such as `wrong-secret`.
+   */
+  accept(answer: string, options?: { readonly signal?: AbortSignal }): Promise<Peer>
+  /** Gives the offer up. A peer that is connected stays. Idempotent. */
+  close(): Promise<void>
+}
+
+/** The other half. */
+export interface ConnectAnswer extends AsyncDisposable {
+  /** To be brought back to whoever made the offer. */
+  readonly text: string
+  /** Who made the offer, as it says; the connection proves it. */
+  readonly from: { readonly id: string; readonly name: string }
+  /**
+   * Resolves when the other side has accepted the answer and is connected; rejects with `timeout` after ten minutes, or with what
+   * the session ended with. It need not be looked at.
+   */
+  readonly peer: Promise<Peer>
+  /** Gives the answer up. A peer that is connected stays. Idempotent. */
+  close(): Promise<void>
+}
+
 /** Servers that a room may use to reach peers beyond its networks. */
 export interface InternetOptions {
   /**

@@ -45,6 +45,8 @@ import { Membership } from './membership.ts'
 import { MessageHub } from './message-hub.ts'
 import type {
   AskOptions,
+  ConnectAnswer,
+  ConnectOffer,
   ConnectOptions,
   Delivery,
   GoneCode,
@@ -483,6 +485,26 @@ export class Room implements AsyncDisposable {
   }
 
   /**
+   * Makes the first of two texts by which two people connect their programs without any server: the other program makes the
+   * `answerOffer` of it, and `accept` takes that. Resolves in a second or two, when all is known that can be told. Needs `internet`,
+   * which may be `{}`; without `stun` the other side must be in the same LAN, or this machine have a public address. Who reads the
+   * texts learns addresses, and could answer instead of the one they are for: look at `peer.id`, or use a `secret`.
+   * Rejects with `limit-reached`; `signal` gives the offer up until the peer is there.
+   */
+  async offer({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ConnectOffer> {
+    return this.#offers().make(signal)
+  }
+
+  /**
+   * Answers the offer of another program, by its text: brought back, the answer's own text connects the two. Looks for the other
+   * side from now on, for ten minutes. Rejects with `invalid-data` for what is no offer, `wrong-service`, `timeout` or `clock-skew`
+   * for one that is too old or from the future, `refused`, `limit-reached`.
+   */
+  async answerOffer(offer: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<ConnectAnswer> {
+    return this.#offers().answer(offer, signal)
+  }
+
+  /**
    * Lets nobody new in, nor looks for anybody. Those present stay, and may come back after a broken link,
    * but not after a kick, or once they have left.
    */
@@ -546,12 +568,14 @@ export class Room implements AsyncDisposable {
     this.#internet = make({
       platform: this.#platform,
       identity,
+      name: this.self.name,
       service,
       discovery,
       letterKey: key,
       room: {
         selfId: this.self.id,
         mayJoin: id => this.#admission.mayJoin(id),
+        peer: id => this.#membership.get(id),
         connection: id => connectionOf(this.#membership.get(id)),
         probe: id => this.#membership.get(id)?.messenger.session.probe(),
         introduce: (id, { connection, ...meeting }) =>
@@ -565,6 +589,12 @@ export class Room implements AsyncDisposable {
       },
     })
     return this.#internet
+  }
+
+  #offers(): Internet['offers'] {
+    if (this.#leaving) throw leftError()
+    if (!this.#internet) throw new RangeError('offers need `internet` in the options of join; it may be {}')
+    return this.#internet.offers
   }
 
   #leave(reason: unknown, manner: 'politely' | 'at once'): Promise<void> {

@@ -27,6 +27,8 @@ export interface InternetStageOptions {
 export interface JoinFar extends Omit<JoinOptions, 'network' | 'internet' | 'secret'> {
   /** Undefined for a room without. @default 'far away' */
   readonly secret?: string | undefined
+  /** @default 'chat' */
+  readonly service?: string
   readonly internet?: Partial<InternetOptions>
   /** @default the first program of the host */
   readonly on?: Platform
@@ -106,9 +108,9 @@ export class InternetStage {
   }
 
   async join(host: SimulatedHost, far: JoinFar = {}): Promise<Room> {
-    const { internet = {}, on = host.network, secret, ...options } = { secret: 'far away', ...far }
+    const { internet = {}, on = host.network, secret, service = 'chat', ...options } = { secret: 'far away', ...far }
     const { username, password: credential } = CREDENTIAL
-    const joining = join('chat', {
+    const joining = join(service, {
       name: host.name,
       network: on,
       ...(secret === undefined ? {} : { secret }),

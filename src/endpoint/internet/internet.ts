@@ -25,10 +25,11 @@ import { Signalling } from '../../rendezvous/signalling.ts'
 import type { Relaying } from '../relaying/relaying.ts'
 import type { InternetSettings } from './internet-settings.ts'
 import { noPathError } from './no-path-error.ts'
+import { Offers, type OffersRoom } from './offers.ts'
 import { RelayBudget } from './relay-budget.ts'
 import { type Introduction, Traversal } from './traversal.ts'
 
-export interface InternetRoom {
+export interface InternetRoom extends OffersRoom {
   readonly selfId: string
   /** Whether this peer would be let in at all. */
   mayJoin(id: string): boolean
@@ -46,6 +47,7 @@ export interface InternetRoom {
 export interface InternetOptions {
   readonly platform: Platform
   readonly identity: Identity
+  readonly name: string
   readonly service: string
   /** Of `deriveRoomKey`; undefined in a room without a secret. */
   readonly roomKey: Uint8Array | undefined
@@ -87,6 +89,8 @@ const MAX_RELAYS_TRIED = 2
 const DIRECT_RETRY_MS = 300_000
 
 export class Internet implements Discovery {
+  /** Texts that people carry instead of a rendezvous. */
+  readonly offers: Offers
   readonly #options: InternetOptions
   readonly #pool: RendezvousPool | undefined
   /** What goes over brokers; undefined where there are none. */
@@ -117,6 +121,8 @@ export class Internet implements Discovery {
     })
     this.#notices = new Notices(platform.clock)
     const { clock, random } = platform
+    const agent = () => this.#agentSettings()
+    this.offers = new Offers({ clock, identity, name: options.name, service, agent, budget: this.#budget, room })
     const channel = { clock, random, identity, service }
     const onMessage = (fromId: string, bytes: Uint8Array) => this.#onMessage(fromId, bytes)
     const viaPeers = (handlers: DiscoveryHandlers) => {
@@ -233,12 +239,13 @@ export class Internet implements Discovery {
   /** The goodbye still has to leave. */
   onPeerGone(id: string): void {
     this.#review(id, 2 * CLOSE_TIMEOUT_MS)
+    this.offers.onPeerGone(id)
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
     for (const [id] of [...this.#reached]) this.#end(id)
-    await Promise.all([this.#ways.close(), ...this.#closings])
+    await Promise.all([this.offers.close(), this.#ways.close(), ...this.#closings])
     await this.#pool?.close()
   }
 
@@ -298,7 +305,12 @@ export class Internet implements Discovery {
     const { room } = this.#options
     const traversal = new Traversal({
       peerId: id,
-      agent: this.#agentSettings(id),
+      agent: {
+        ...this.#agentSettings(),
+        exchange: 'live',
+        isControlling: room.selfId > id,
+        send: message => this.#send(id, message),
+      },
       introduce: introduction => room.introduce(id, introduction),
       budget: this.#budget,
     })
@@ -310,12 +322,11 @@ export class Internet implements Discovery {
     return reached
   }
 
-  #agentSettings(id: string): Omit<AgentSettings, 'onPath'> {
-    const { platform, settings, room } = this.#options
+  #agentSettings(): Omit<AgentSettings, 'onPath' | 'send' | 'isControlling' | 'exchange'> {
+    const { platform, settings } = this.#options
     const { stun, turn, direct, trustedCertificates, mapPort } = settings
     return {
       platform,
-      isControlling: room.selfId > id,
       stun,
       turn: this.#budget.isSpent ? [] : turn,
       direct: this.#budget.isSpent ? 'only' : direct,
@@ -323,7 +334,6 @@ export class Internet implements Discovery {
       giveUpMs: settings.giveUpMs,
       trustedCertificates,
       mapPort,
-      send: message => this.#send(id, message),
       onWarning: error => this.#warn(error),
     }
   }
@@ -399,6 +409,7 @@ export class Internet implements Discovery {
     this.#options.room.onWarning(error)
     // Whoever is looked for anew is so without relays.
     for (const [id, { traversal }] of [...this.#reached]) if (traversal.isRelayed) this.#end(id)
+    this.offers.onBudgetSpent()
   }
 }
 

@@ -79,6 +79,7 @@ export function checkAgentOptions(options: AgentOptions, platform: Platform, map
     ...checkAgentServers(options),
     keepAliveMs,
     giveUpMs,
+    exchange: 'live',
     mapPort: mapPorts ? mapPort : undefined,
     send,
     onPath,

@@ -31,12 +31,20 @@ export interface AgentSettings {
   readonly direct: DirectPolicy
   readonly keepAliveMs: number
   readonly giveUpMs: number
+  readonly exchange: Exchange
   readonly trustedCertificates: readonly string[] | undefined
   readonly mapPort: ((options: MapOptions) => Promise<PortMapping>) | undefined
   readonly send: (message: Uint8Array) => void
   readonly onPath: (path: Path) => void
   readonly onWarning: (error: EarshotError) => void
 }
+
+/**
+ * How the two sides hear of each other. 'live': messages in both directions, for as long as it takes. 'once': each side gets one
+ * complete description of the other, and a person may take minutes to bring it. Then nothing is tried that needs news (ports that
+ * are predicted or searched for), and what has failed is tried again until the end: the other side may not have begun.
+ */
+export type Exchange = 'live' | 'once'
 
 /** A connection to the other side. */
 export interface Path {

@@ -4,7 +4,7 @@
  */
 
 import { EarshotError } from '../../errors.ts'
-import { MAX_ICE_CANDIDATES } from '../../limits.ts'
+import { ICE_AGAIN_MS, MAX_ICE_CANDIDATES } from '../../limits.ts'
 import type { Timer } from '../../platform/clock.ts'
 import type { SocketAddress } from '../../platform/network.ts'
 import type { Platform } from '../../platform/platform.ts'
@@ -16,6 +16,7 @@ import type { Binding } from '../stun/binding.ts'
 import type { ServerLink } from '../stun/server-link.ts'
 import type { StunUri } from '../stun/stun-uri.ts'
 import type { AllocationRequest } from '../turn/allocate.ts'
+import type { Exchange } from './agent.ts'
 import { type Candidate, candidateRefusal, sameCandidate } from './candidate.ts'
 import { isOwnBroadcast, ownSubnets, type PathKind } from './candidate-pair.ts'
 import type { CheckSocket } from './check-socket.ts'
@@ -41,6 +42,7 @@ export interface AttemptOptions {
   readonly isControlling: boolean
   readonly keepAliveMs: number
   readonly giveUpMs: number
+  readonly exchange: Exchange
   readonly trustedCertificates: readonly string[] | undefined
   readonly mapPort: ((options: MapOptions) => Promise<PortMapping>) | undefined
   readonly credentials: () => CredentialPair
@@ -58,6 +60,8 @@ export interface AttemptOptions {
 const SETTLE_MS = 400
 /** Predictions over TCP disturb those over UDP, which come first. */
 const TCP_STRATEGY_DELAY_MS = 5_000
+/** Where a person has brought the descriptions and one path stands: both sides are there, and what else they have shows soon. */
+const REST_MS = 20_000
 const SOON_MS = 150
 const BIRTHDAY_DELAY_MS = 600
 
@@ -69,7 +73,7 @@ export class Attempt {
   readonly #relays: Relays
   readonly #selection: Selection
   readonly #udpStrategy: NatStrategy<CheckSocket> | undefined
-  readonly #tcpStrategy: NatStrategy<number>
+  readonly #tcpStrategy: NatStrategy<number> | undefined
   readonly #gatherer: Gatherer
   readonly #stop = new AbortController()
   readonly #timers: Timer[] = []
@@ -90,14 +94,16 @@ export class Attempt {
     const { journal } = this
     this.#selection = new Selection(() => {})
     const onOffer = this.#selection.offer.bind(this.#selection)
-    const common = { platform, journal, credentials, isControlling, onOffer }
+    const isLive = options.exchange === 'live'
+    const againMs = isLive ? undefined : ICE_AGAIN_MS
+    const common = { platform, journal, credentials, isControlling, againMs, onOffer }
     this.#tcp = new TcpPaths({ ...common, onStream: stream => this.#onStream(stream, 'tcp') })
     if (support.kind === 'available' && options.direct !== 'never') {
       const onStream = (stream: UdpStream) => this.#onStream(stream, 'udp')
       this.#udp = new UdpPaths({ ...common, support, keepAliveMs, onStream })
-      this.#udpStrategy = this.#makeUdpStrategy(this.#udp)
+      if (isLive) this.#udpStrategy = this.#makeUdpStrategy(this.#udp)
     }
-    this.#tcpStrategy = this.#makeTcpStrategy()
+    if (isLive) this.#tcpStrategy = this.#makeTcpStrategy()
     this.#gatherer = new Gatherer({
       ...options,
       udp: this.#udp,
@@ -145,7 +151,7 @@ export class Attempt {
     if (this.#options.direct !== 'only') this.#relays.permit(remote.candidates.flatMap(permittedBy))
     this.#plan()
     this.#udpStrategy?.setRemote(remote)
-    this.#tcpStrategy.setRemote(remote)
+    this.#tcpStrategy?.setRemote(remote)
     for (const candidate of usable) this.#try(candidate)
     if (!isFirst) return
     // Connections that came before are judged by the candidates.
@@ -160,7 +166,7 @@ export class Attempt {
     this.#isSettled = true
     for (const timer of this.#timers) timer.cancel()
     this.#udpStrategy?.close()
-    this.#tcpStrategy.close()
+    this.#tcpStrategy?.close()
     this.#udp?.settle()
     this.#tcp.settle()
     this.#selection.close()
@@ -243,7 +249,10 @@ export class Attempt {
     ]
     // The side whose port does not move listens; of two such, the controlled one. Whoever aims at ports that are predicted or
     // searched for must go on connecting.
-    const listens = !isHardHere && (isHardThere ? !isSequence && !isUdpBlocked : !this.#options.isControlling)
+    // Where a person carries the descriptions the controlling side is the later one, and the other has to go on connecting.
+    const { isControlling, exchange } = this.#options
+    const listensOfTwo = exchange === 'live' ? !isControlling : isControlling
+    const listens = !isHardHere && (isHardThere ? !isSequence && !isUdpBlocked : listensOfTwo)
     this.#tcp.plan({ simultaneousOpen: !(isHardHere && isHardThere), listens })
     for (const candidate of this.#held) this.#tcp.addRemote(candidate)
     this.#held = []
@@ -327,6 +336,7 @@ export class Attempt {
   #onStream(stream: UdpStream | TcpStream, transport: 'udp' | 'tcp'): void {
     if (this.#best === undefined || this.#best === 'relay') this.#best = stream.kind
     if (stream.kind !== 'relay') this.#later(stream.kind === 'lan' ? 0 : SETTLE_MS, () => this.settle())
+    if (this.#options.exchange === 'once') this.#later(REST_MS, () => this.settle())
     this.#options.onStream({ ...stream, transport })
   }
 

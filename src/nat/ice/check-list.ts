@@ -57,6 +57,14 @@ export class CheckList<Socket extends { readonly local: SocketAddress }> {
     return true
   }
 
+  /** A pair that has failed may be checked again. False where it has not. */
+  renew(socket: Socket, remote: SocketAddress): boolean {
+    const pair = this.find(socket, remote)
+    if (pair?.state.kind !== 'failed') return false
+    this.#put({ ...pair, state: { kind: 'waiting', triggered: false } })
+    return true
+  }
+
   /** The pair to check at the monotonic time `at`, in milliseconds; it is in progress then. Undefined: none, or not yet. */
   next(at: number): ListedPair<Socket> | undefined {
     if (at < this.#nextAt) return undefined

@@ -50,6 +50,11 @@ export class TcpNegotiation {
     this.#connection = new NegotiatedConnection(connection, options.platform.clock)
   }
 
+  /** Resolves when the connection has ended, unless it was used. */
+  get broken(): Promise<void> {
+    return this.#connection.broken
+  }
+
   /** Of the controlling side: resolves when the other side has shown that it is. */
   untilProven(): Promise<void> {
     return this.#until<void>('did not say who it is', (message, resolve) => {
@@ -169,8 +174,10 @@ interface NegotiationHandlers {
 class NegotiatedConnection implements TcpConnection {
   readonly local: SocketAddress
   readonly remote: SocketAddress
+  readonly broken: Promise<void>
   readonly #connection: TcpConnection
   readonly #clock: Clock
+  #onBroken!: () => void
   #negotiation: NegotiationHandlers | undefined
   #broken: EarshotError | undefined
   #isNegotiated = false
@@ -185,6 +192,9 @@ class NegotiatedConnection implements TcpConnection {
     this.remote = connection.remote
     this.#connection = connection
     this.#clock = clock
+    this.broken = new Promise(resolve => {
+      this.#onBroken = resolve
+    })
     connection.start({
       onData: bytes => this.#onData(bytes),
       onDrain: () => this.#handlers?.onDrain(),
@@ -291,6 +301,7 @@ class NegotiatedConnection implements TcpConnection {
   #break(error: EarshotError | undefined): void {
     this.#broken ??= error ?? new EarshotError('lost', `${formatSocketAddress(this.remote)} closed the connection`)
     this.destroy()
+    this.#onBroken()
     this.#negotiation?.onBroken(this.#broken)
   }
 }

@@ -35,6 +35,8 @@ export interface TcpPathsOptions {
   readonly journal: Journal
   readonly credentials: () => CredentialPair
   readonly isControlling: boolean
+  /** When a connect that has failed is tried again, without end; undefined: some times at most, and at once. */
+  readonly againMs: number | undefined
   /** Of the controlling side: a path works. */
   readonly onOffer: (offer: Offer) => void
   /** It is used, on both sides. It must be started in this turn. */
@@ -76,7 +78,7 @@ export class TcpPaths {
   readonly #listening = new Set<AddressFamily>()
   readonly #connections = new Set<TcpConnection>()
   /** Connections that came before the other side's credentials did. */
-  #unnegotiated: (() => void)[] = []
+  readonly #unnegotiated = new Set<() => void>()
   readonly #search = new AbortGroup()
   #pendingAccepts = 0
   #listensOnPunchPort = false
@@ -118,8 +120,8 @@ export class TcpPaths {
 
   /** The credentials of the other side are known now. */
   resume(): void {
-    const waiting = this.#unnegotiated
-    this.#unnegotiated = []
+    const waiting = [...this.#unnegotiated]
+    this.#unnegotiated.clear()
     for (const negotiate of waiting) negotiate()
   }
 
@@ -216,6 +218,7 @@ export class TcpPaths {
   }
 
   async #dial(remote: Candidate): Promise<void> {
+    const { againMs } = this.#options
     const { clock } = this.#options.platform
     const kind = pathKindTo(remote, this.#subnets)
     const entry = this.#begin(wildcard(remote), remote, 'connect', kind)
@@ -227,9 +230,11 @@ export class TcpPaths {
         return
       } catch (error) {
         if (this.#search.isAborted) return entry.end('stopped')
-        if (attempt >= tries) return entry.end('failed', error)
+        if (attempt >= tries) entry.end('failed', error)
+        if (attempt >= tries && againMs === undefined) return
       }
-      await this.#pause(RELAY_REPEAT_MS * 1.4 ** (attempt - 1), clock).catch(() => {})
+      const pauseMs = attempt < tries ? RELAY_REPEAT_MS * 1.4 ** (attempt - 1) : againMs!
+      await this.#pause(pauseMs, clock).catch(() => {})
     }
   }
 
@@ -240,6 +245,7 @@ export class TcpPaths {
   }
 
   async #openSimultaneously(remote: Candidate, localPort: number): Promise<void> {
+    const { againMs } = this.#options
     const { clock, random } = this.#options.platform
     const kind = pathKindTo(remote, this.#subnets)
     const entry = this.#begin({ ...wildcard(remote), port: localPort }, remote, 'simultaneous-open', kind)
@@ -254,10 +260,13 @@ export class TcpPaths {
         if (this.#search.isAborted) return entry.end('stopped')
         // Somebody listens there now, we ourselves: that is how it goes on.
         const isTaken = error instanceof EarshotError && error.code === 'address-in-use'
-        if (isTaken || attempt >= MAX_ICE_CONNECTS) return entry.end('failed', error)
+        const isLast = attempt >= MAX_ICE_CONNECTS
+        if (isTaken || isLast) entry.end('failed', error)
+        if (isTaken || (isLast && againMs === undefined)) return
       }
       const { least, most } = REPEAT_MS
-      await this.#pause((least + random.fraction() * (most - least)) * Math.min(attempt, 4), clock).catch(() => {})
+      const pauseMs = (least + random.fraction() * (most - least)) * Math.min(attempt, 4)
+      await this.#pause(attempt < MAX_ICE_CONNECTS ? pauseMs : againMs!, clock).catch(() => {})
     }
   }
 
@@ -328,7 +337,7 @@ export class TcpPaths {
       timeoutMs: NEGOTIATION_TIMEOUT_MS,
       signal,
     })
-    await this.#untilCredentials()
+    if (!(await this.#untilCredentials(negotiation))) return
     const from = origin()
     const { entry, kind, method } = from
     try {
@@ -347,9 +356,24 @@ export class TcpPaths {
     }
   }
 
-  #untilCredentials(): Promise<void> {
-    if (this.#options.credentials().remote !== undefined) return Promise.resolve()
-    return new Promise(resolve => this.#unnegotiated.push(resolve))
+  /** False where the connection does not live as long. Whoever waits at its other end does not longer than this. */
+  #untilCredentials(negotiation: TcpNegotiation): Promise<boolean> {
+    if (this.#options.credentials().remote !== undefined) return Promise.resolve(true)
+    return new Promise(resolve => {
+      const go = () => {
+        timer.cancel()
+        resolve(true)
+      }
+      const giveUp = () => {
+        timer.cancel()
+        this.#unnegotiated.delete(go)
+        negotiation.destroy()
+        resolve(false)
+      }
+      const timer = this.#options.platform.clock.setTimer(NEGOTIATION_TIMEOUT_MS, giveUp)
+      this.#unnegotiated.add(go)
+      void negotiation.broken.then(giveUp)
+    })
   }
 
   #use(negotiated: TcpConnection, { kind, method, remote, entry }: Origin): void {

@@ -37,6 +37,8 @@ export interface UdpPathsOptions {
   readonly isControlling: boolean
   /** From one packet that keeps the mapping of a stream alive to the next. */
   readonly keepAliveMs: number
+  /** When a pair that has failed is checked again, with one packet: that also keeps our NAT open for the other side. */
+  readonly againMs: number | undefined
   /** Of the controlling side: a path works. */
   readonly onOffer: (offer: Offer) => void
   /** It became a stream, on both sides. It must be started in this turn. */
@@ -54,6 +56,7 @@ export interface UdpStream {
 const CHECK_DELAYS_MS: readonly number[] = [100, 200, 400, 800, 2_500].slice(0, MAX_ICE_UNANSWERED_CHECKS)
 /** Of a nomination: the path is known to work. */
 const NOMINATION_DELAYS_MS: readonly number[] = [150, 300, 600, 1_200]
+const AGAIN_DELAYS_MS: readonly number[] = [1_000]
 const PREDICTION_DELAYS_MS: readonly number[] = [100, 200, 700]
 /** The sockets of a birthday search send at once, and again when the search has begun. */
 const BIRTHDAY_SOCKET_DELAYS_MS: readonly number[] = [1_000, 1_000, 4_000]
@@ -72,6 +75,8 @@ export class UdpPaths {
   readonly #guesses = new Map<string, PathMethod>()
   readonly #entries = new Map<string, JournalEntry>()
   readonly #running = new Map<string, AbortController>()
+  /** Pairs that are checked again, though nothing was heard from there. */
+  readonly #again = new Set<string>()
   /** Streams by the id of the nomination. */
   readonly #streams = new Map<number, TcpConnection>()
   /** Sockets that a stream runs on. */
@@ -260,7 +265,8 @@ export class UdpPaths {
     this.#running.get(key)?.abort(new EarshotError('closed', 'checked again'))
     const running = new AbortController()
     this.#running.set(key, running)
-    this.#check(socket, remote, CHECK_DELAYS_MS, running.signal).then(
+    const delaysMs = this.#again.delete(key) ? AGAIN_DELAYS_MS : CHECK_DELAYS_MS
+    this.#check(socket, remote, delaysMs, running.signal).then(
       () => {
         entry.end('works')
         this.#works(socket, remote, method)
@@ -269,8 +275,19 @@ export class UdpPaths {
         if (running.signal.aborted) return
         this.#list.settle(socket, remote, 'failed')
         entry.end('failed', error)
+        this.#checkAgain(socket, remote)
       },
     )
+  }
+
+  #checkAgain(socket: CheckSocket, remote: SocketAddress): void {
+    const { againMs } = this.#options
+    if (againMs === undefined || this.#isSettled) return
+    void this.#pause(againMs).then(() => {
+      if (!this.#list.renew(socket, remote)) return
+      this.#again.add(keyOf(socket, remote))
+      this.#run()
+    })
   }
 
   /** A check beside the list, of one of many guesses. */
@@ -354,7 +371,10 @@ export class UdpPaths {
 
   #onCheck({ nomination }: CheckRequest, from: SocketAddress, socket: CheckSocket): void {
     if (nomination !== undefined && !this.#options.isControlling) this.#onNomination(nomination, from, socket)
-    else if (!this.#isSettled && this.#list.trigger(socket, from)) this.#run()
+    else if (!this.#isSettled && this.#list.trigger(socket, from)) {
+      this.#again.delete(keyOf(socket, from))
+      this.#run()
+    }
   }
 
   /** It comes again where our answer was lost. */
