@@ -6,6 +6,7 @@ import { addAnswer } from './commands/answer.ts'
 import { addAsk } from './commands/ask.ts'
 import { addBroker } from './commands/broker.ts'
 import { addChat } from './commands/chat.ts'
+import { addConnect } from './commands/connect.ts'
 import { addInterfaces } from './commands/interfaces.ts'
 import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
@@ -47,6 +48,7 @@ export function createProgram(version: string, run: RunCommand): Command {
   addSettings(program)
   addWho(program, run)
   addChat(program, run)
+  addConnect(program, run)
   addAsk(program, run)
   addAnswer(program, run)
   addSend(program, run)

@@ -8,7 +8,7 @@ import { warnOfMissingInterfaces } from './missing-interfaces.ts'
 import { DEFAULT_ROOM } from './settings.ts'
 import { withUserIdentity } from './with-user-identity.ts'
 
-export type VisitOptions = Pick<JoinOptions, 'visible' | 'internet'>
+export type VisitOptions = Pick<JoinOptions, 'visible' | 'internet' | 'discovery' | 'peers' | 'admit' | 'maxPeers'>
 
 /** Joins, runs `visit`, and says goodbye whatever happens. The room is the one of the settings. */
 export async function visitRoom(
@@ -23,11 +23,11 @@ export async function visitRoom(
     const room = await joinAs(settings.room ?? DEFAULT_ROOM, {
       identity,
       ...(internet && { internet }),
-      ...options,
       ...(settings.name !== undefined && { name: settings.name }),
       ...(settings.secret !== undefined && { secret: settings.secret }),
       ...(settings.interfaces.length > 0 && { interfaces: { include: settings.interfaces } }),
       peers: settings.peers,
+      ...options,
     })
     try {
       interrupt.signal.throwIfAborted()

@@ -111,11 +111,13 @@ export interface ConnectOffer extends AsyncDisposable {
   readonly text: string
   /**
    * Takes the text of the other side's answer, with whatever mail programs have put into it, and connects. Each offer is for one
-   * peer. Rejects with `invalid-data` for what is no answer, `wrong-service`, or `closed` for an answer to another offer, and may
-   * then be called again; with `unreachable` and `attempts` where no path leads there, `timeout` where the offer has expired, or
+   * peer. Rejects with `invalid-data` for what is no answer (the reason is `cut-off` where some of it is missing), `wrong-service`,
+   * or `closed` for an answer to another offer, and may then be called again; with `unreachable` and `attempts` where no path leads there, `timeout` where the offer has expired, or
    * what the session ended with, such as `wrong-secret`.
    */
   accept(answer: string, options?: { readonly signal?: AbortSignal }): Promise<Peer>
+  /** Whether it may still be answered. */
+  readonly isOpen: boolean
   /** Gives the offer up. A peer that is connected stays. Idempotent. */
   close(): Promise<void>
 }

@@ -489,7 +489,7 @@ export class Room implements AsyncDisposable {
    * `answerOffer` of it, and `accept` takes that. Resolves in a second or two, when all is known that can be told. Needs `internet`,
    * which may be `{}`; without `stun` the other side must be in the same LAN, or this machine have a public address. Who reads the
    * texts learns addresses, and could answer instead of the one they are for: look at `peer.id`, or use a `secret`.
-   * Rejects with `limit-reached`; `signal` gives the offer up until the peer is there.
+   * Rejects with `limit-reached` or `no-network`; `signal` gives the offer up until the peer is there.
    */
   async offer({ signal }: { readonly signal?: AbortSignal } = {}): Promise<ConnectOffer> {
     return this.#offers().make(signal)

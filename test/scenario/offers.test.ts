@@ -264,6 +264,15 @@ describe('a text', () => {
     })
   })
 
+  test('is not made where there is no network', async () => {
+    await InternetStage.play({}, async stage => {
+      const host = stage.behind('ada', 'none')
+      const ada = await join(stage, host)
+      host.detach('eth0')
+      expect(await failureOf(ada.offer())).toMatchObject({ code: 'no-network' })
+    })
+  })
+
   test('needs the option internet', async () => {
     await InternetStage.play({}, async stage => {
       const host = stage.behind('ada', 'none')

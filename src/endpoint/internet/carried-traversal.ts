@@ -69,12 +69,16 @@ export class CarriedTraversal {
     this.#traversal.receive(message)
   }
 
-  /** Resolves to all that this side can tell. Rejects with `closed`. */
+  /** Resolves to all that this side can tell. Rejects with `closed`, or `no-network`. */
   async complete(): Promise<Uint8Array> {
     await this.#until(({ isComplete }) => isComplete)
     const hasMapped = ({ candidates }: Description) => candidates.some(({ type }) => type === 'mapped')
     if (this.#mapsPorts) await this.#until(hasMapped, MAPPING_PATIENCE_MS)
-    return this.#latest!.message
+    const { message, description } = this.#latest!
+    if (description.candidates.length > 0) return message
+    throw new EarshotError('no-network', 'this machine has no address at which another one could reach it', {
+      hint: 'Is it connected to a network? earshot interfaces lists what there is.',
+    })
   }
 
   /** Resolves when a connection of the peer's session stands. Rejects with why there is none, or with `signal.reason`. */

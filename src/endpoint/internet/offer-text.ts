@@ -40,6 +40,7 @@ const CHECKSUM_BYTES = 4
 const LEAST_BYTES = HEADER_BYTES + SERVICE_MARK_BYTES + KEY_BYTES + 4 + SIGNATURE_BYTES + CHECKSUM_BYTES
 /** Line breaks and blanks, the marks of quoted mails, and characters that are not seen. */
 const INSERTED = /[\s>\u00ad\u200b-\u200f\u2060\ufeff]+/g
+const HINT = "Copy the whole text, from 'earshot:' to its last character."
 const encoder = new TextEncoder()
 const LABEL = encoder.encode('earshot-offer-v1\0')
 
@@ -131,14 +132,14 @@ function packetIn(text: string): Uint8Array {
   const start = bare.toLowerCase().indexOf(PREFIX)
   if (start < 0) throw invalid(`there is no '${PREFIX}…' in the text`)
   const characters = /^[\w-]*/.exec(bare.slice(start + PREFIX.length))![0]
-  if (characters.length < HEADER_CHARACTERS) throw invalid('the text is cut off right behind its beginning')
+  if (characters.length < HEADER_CHARACTERS) throw cutOff('the text is cut off right behind its beginning')
   const header = bytesFromBase64Url(characters.slice(0, HEADER_CHARACTERS))
   const length = (header[1]! << 8) | header[2]!
   if (length < LEAST_BYTES) throw invalid('the text was changed: its length cannot be right')
   const wanted = Math.ceil((length * 4) / 3)
   const whole = wanted + PREFIX.length
   if (characters.length < wanted) {
-    throw invalid(`the text is cut off: ${characters.length + PREFIX.length} of ${whole} characters are there`)
+    throw cutOff(`the text is cut off: ${characters.length + PREFIX.length} of ${whole} characters are there`)
   }
   const base64 = characters.slice(0, wanted)
   const bytes = bytesFromBase64Url(base64)
@@ -158,8 +159,9 @@ function labelled(signed: Uint8Array): Uint8Array {
 }
 
 function invalid(message: string, cause?: unknown): EarshotError {
-  return new EarshotError('invalid-data', message, {
-    hint: "Copy the whole text, from 'earshot:' to its last character.",
-    ...(cause !== undefined && { cause }),
-  })
+  return new EarshotError('invalid-data', message, { hint: HINT, ...(cause !== undefined && { cause }) })
+}
+
+function cutOff(message: string): EarshotError {
+  return new EarshotError('invalid-data', message, { hint: HINT, reason: 'cut-off' })
 }

@@ -77,6 +77,9 @@ export class Offers {
     }
     return {
       text,
+      get isOpen() {
+        return !isAnswered && !exchange.isClosed
+      },
       accept: (answer, { signal: within } = {}) => accept(answer, within),
       ...this.#closers(exchange),
     }
@@ -147,7 +150,8 @@ export class Offers {
     return exchange
   }
 
-  async #text({ way, ended }: Exchange, kind: OfferText['kind']): Promise<string> {
+  async #text(exchange: Exchange, kind: OfferText['kind']): Promise<string> {
+    const { way, ended } = exchange
     const { identity, name, service, clock } = this.#options
     try {
       const description = await way.complete()
@@ -155,6 +159,7 @@ export class Offers {
       return encodeOfferText({ kind, name, madeAt, service: serviceMark(service), description }, identity)
     } catch (error) {
       ended.signal.throwIfAborted()
+      this.#end(exchange, error)
       throw error
     }
   }
