@@ -13,6 +13,7 @@ test.each([
     { ...PATH, kind: 'relay', transport: 'tcp', relay: '203.0.113.1:3478' },
     'relay tcp 198.51.100.7:4112 over 203.0.113.1:3478',
   ],
+  [{ ...PATH, kind: 'relay', transport: 'tcp', relay: PATH.remote }, 'relay tcp over 198.51.100.7:4112'],
 ] as const)('a path says its kind, its transport and who relays it: %#', (path, shown) => {
   expect(describePath(path)).toBe(shown)
 })

@@ -12,6 +12,11 @@ test.each([
   [['chat', 'No Such Room!'], /No Such Room!/],
   [['chat', '--name', 'x'.repeat(64)], /63 bytes/],
   [['chat', '--name', ''], /1 to 63 bytes/],
+  [['connect'], /say either --offer or --answer/],
+  [['connect', '--offer', '--answer', 'x'], /say either --offer or --answer/],
+  [['connect', '--answer', 'what?'], /there is no 'earshot:…' in the text/],
+  [['connect', '--answer', 'earshot:EQClWsf7'], /the text is cut off: 16 of 228 characters are there/],
+  [['connect', '--answer'], /there is no offer in the input/],
   [['ask'], /who is asked, and the question, are missing/],
   [['ask', 'Ada'], /the question is missing/],
   [['ask', 'Ada', 'weather', '{'], /'\{' is not JSON/],
@@ -48,7 +53,7 @@ test('bad usage is an event too, with --json', async () => {
   expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
 })
 
-test.each(['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])(
+test.each(['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])(
   'the help of %s has examples',
   async command => {
     const process = earshot([command, '--help'])
@@ -63,7 +68,7 @@ test.each(['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 
 test('the help names every command, and the exit codes', async () => {
   const process = earshot(['--help'])
   expect(await process.exitCode).toBe(0)
-  for (const command of ['who', 'chat', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])
+  for (const command of ['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
   for (const line of process.stdout.text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130\s+interrupted/)

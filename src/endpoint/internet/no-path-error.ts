@@ -30,29 +30,21 @@ export function noPathError(peerId: string, report: ConnectivityReport, refusal?
   const there = describeNat(report.nat.remote)
   return new EarshotError('unreachable', `no path to ${peer} over the Internet: here ${here}, there ${there}`, {
     attempts,
-    hint: ['A TURN server (`internet.turn`) always leads there.', ...report.advice].join(' '),
+    hint: ['A TURN server (`internet.turn`, or --turn of the command) always leads there.', ...report.advice].join(' '),
   })
 }
 
 /** Every pair of candidates that was tried, as an attempt. */
-export function attemptsOf({ paths }: ConnectivityReport): ConnectAttempt[] {
-  return paths.filter(({ result }) => result !== 'used').map(attemptOf)
+export function attemptsOf({ paths, elapsedMs }: ConnectivityReport): ConnectAttempt[] {
+  return paths.filter(({ result }) => result !== 'used').map(path => attemptOf(path, elapsedMs))
 }
 
-function attemptOf({
-  kind,
-  transport,
-  method,
-  remote,
-  result,
-  durationMs = 0,
-  code,
-  message,
-}: PathReport): ConnectAttempt {
+function attemptOf(path: PathReport, elapsedMs: number): ConnectAttempt {
+  const { kind, transport, method, remote, result, startedAfterMs, code, message } = path
   return {
     address: remote,
     via: `${kind} ${transport} ${method}`,
-    durationMs,
+    durationMs: path.durationMs ?? Math.max(0, elapsedMs - startedAfterMs),
     code: code ?? (result === 'trying' ? 'timeout' : 'unreachable'),
     message: message ?? WORDS[result],
   }
