@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { type ConnectAnswer, type ConnectOffer, join as joinNear, type Room } from '../../src/index.ts'
 import { MAX_OPEN_OFFERS, OFFER_LIFETIME_MS } from '../../src/limits.ts'
 import type { NatKind, SimulatedHost } from '../../src/testing/index.ts'
+import { TURN } from '../nat/ice-stage.ts'
 import { InternetStage, type JoinFar } from './internet-stage.ts'
 import { failureOf, heardBy, peerOf } from './stage.ts'
 
@@ -77,6 +78,27 @@ describe('two rooms that exchange two texts', () => {
       const { offer, answer } = await exchange(stage, ada, bob)
       expect((await offer.accept(answer.text)).path.kind).toBe('relay')
       await answer.peer
+      await expectTalk(stage, ada, bob)
+    })
+  })
+
+  test('go on directly where a relay came first, and give it back', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      await stage.serveTurn()
+      const { ada, bob } = await pair(stage, 'restricted', 'symmetric')
+      const { offer, answer } = await exchange(stage, ada, bob)
+      const kinds = [(await offer.accept(answer.text)).path.kind]
+      ada.on('path', ({ path }) => kinds.push(path.kind))
+      await stage.until(() => kinds.at(-1) === 'direct')
+      expect(kinds).toEqual(['relay', 'direct'])
+      await stage.net.advance(60_000)
+      const toRelay = new Set<string>()
+      stage.net.trace(({ host, to, protocol }) => {
+        if (protocol === 'tcp' && to.startsWith(`${TURN}:`)) toRelay.add(host)
+      })
+      await stage.net.advance(120_000)
+      expect([...toRelay]).toEqual([])
       await expectTalk(stage, ada, bob)
     })
   })

@@ -63,6 +63,10 @@ export class CarriedTraversal {
     return this.#traversal.isRelayed
   }
 
+  endRelays(): void {
+    this.#traversal.endRelays()
+  }
+
   /** What the other side's text has. */
   receive(id: string, message: Uint8Array): void {
     this.#remoteId = id

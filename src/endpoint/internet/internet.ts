@@ -230,6 +230,7 @@ export class Internet implements Discovery {
 
   /** What is sent to the peer leaves on another path. */
   onPath(id: string): void {
+    this.offers.onPath(id)
     const reached = this.#reached.get(id)
     if (!reached) return
     reached.directSince = this.#options.platform.clock.now()

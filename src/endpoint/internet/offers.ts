@@ -11,7 +11,7 @@ import type { Identity } from '../../identity/identity.ts'
 import { shortPeerId } from '../../identity/peer-id.ts'
 import { CLOSE_TIMEOUT_MS, MAX_OPEN_OFFERS, OFFER_CLOCK_TOLERANCE_MS, OFFER_LIFETIME_MS } from '../../limits.ts'
 import type { AgentSettings } from '../../nat/ice/agent.ts'
-import type { Clock } from '../../platform/clock.ts'
+import type { Clock, Timer } from '../../platform/clock.ts'
 import type { ConnectAnswer, ConnectOffer } from '../options.ts'
 import { checkSignal } from '../options-check.ts'
 import type { Peer } from '../peer.ts'
@@ -46,10 +46,14 @@ interface Exchange {
   readonly ended: AbortController
 }
 
+/** A better path that stands for so long is believed in. */
+const RELAY_LINGER_MS = 30_000
+
 export class Offers {
   readonly #options: OffersOptions
   readonly #exchanges = new Set<Exchange>()
   readonly #closings = new Set<Promise<void>>()
+  readonly #timers = new Set<Timer>()
   #isClosed = false
 
   constructor(options: OffersOptions) {
@@ -99,11 +103,20 @@ export class Offers {
     return { text: own, from: { id: theirs.id, name: theirs.name }, peer, ...this.#closers(exchange) }
   }
 
+  /** What is sent to the peer leaves on another path: one that is better for a while needs no relay beside it. */
+  onPath(id: string): void {
+    for (const { way } of this.#connectedTo(id)) {
+      this.#later(RELAY_LINGER_MS, () => {
+        const kind = this.#options.room.peer(id)?.path.kind
+        if (kind === 'direct' || kind === 'lan') way.endRelays()
+      })
+    }
+  }
+
   onPeerGone(id: string): void {
-    const concerned = [...this.#exchanges].filter(({ way, isConnected }) => isConnected && way.remoteId === id)
     // The goodbye still has to leave.
-    for (const exchange of concerned) {
-      this.#options.clock.setTimer(2 * CLOSE_TIMEOUT_MS, () => {
+    for (const exchange of this.#connectedTo(id)) {
+      this.#later(2 * CLOSE_TIMEOUT_MS, () => {
         if (!this.#options.room.peer(id)) this.#end(exchange, gaveUp())
       })
     }
@@ -117,8 +130,21 @@ export class Offers {
   async close(): Promise<void> {
     this.#isClosed = true
     const reason = new EarshotError('closed', 'the room was left')
+    for (const timer of this.#timers) timer.cancel()
     for (const exchange of [...this.#exchanges]) this.#end(exchange, reason)
     await Promise.all(this.#closings)
+  }
+
+  #later(ms: number, act: () => void): void {
+    const timer = this.#options.clock.setTimer(ms, () => {
+      this.#timers.delete(timer)
+      act()
+    })
+    this.#timers.add(timer)
+  }
+
+  #connectedTo(id: string): readonly Exchange[] {
+    return [...this.#exchanges].filter(({ way, isConnected }) => isConnected && way.remoteId === id)
   }
 
   #begin(kind: OfferText['kind'], signal: AbortSignal | undefined): Exchange {
