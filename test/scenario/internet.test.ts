@@ -291,7 +291,9 @@ describe('what breaks', () => {
 })
 
 describe('what gets better', () => {
-  test('a direct path is looked for again while a relay carries, and the relay goes on meanwhile', async () => {
+  test('a direct path is looked for again while a relay carries, and the relay goes on meanwhile', {
+    timeout: 60_000,
+  }, async () => {
     await InternetStage.play({}, async stage => {
       await stage.serveStun()
       await stage.serveTurn()
