@@ -88,6 +88,7 @@ export type {
   TurnServer,
 } from './endpoint/options.ts'
 export type { Peer, PeerStats } from './endpoint/peer.ts'
+export type { RelayedPair } from './endpoint/relaying/relay-desk.ts'
 export type { ChannelOptions, Room } from './endpoint/room.ts'
 export { type ConnectAttempt, EarshotError, ERROR_CODES, type ErrorCode } from './errors.ts'
 export type { Transfer } from './messaging/file-transfer/transfer.ts'

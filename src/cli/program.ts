@@ -12,6 +12,7 @@ import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
 import { addPipe } from './commands/pipe.ts'
 import { addReceive } from './commands/receive.ts'
+import { addRelay } from './commands/relay.ts'
 import { addSend } from './commands/send.ts'
 import { addWho } from './commands/who.ts'
 import { addCompat } from './compat/compat.ts'
@@ -59,5 +60,6 @@ export function createProgram(version: string, run: RunCommand): Command {
   addNat(program, run)
   addCompat(program, run)
   addBroker(program, run)
+  addRelay(program, run)
   return program
 }

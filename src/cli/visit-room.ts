@@ -8,7 +8,10 @@ import { warnOfMissingInterfaces } from './missing-interfaces.ts'
 import { DEFAULT_ROOM } from './settings.ts'
 import { withUserIdentity } from './with-user-identity.ts'
 
-export type VisitOptions = Pick<JoinOptions, 'visible' | 'internet' | 'discovery' | 'peers' | 'admit' | 'maxPeers'>
+export type VisitOptions = Pick<
+  JoinOptions,
+  'visible' | 'internet' | 'discovery' | 'peers' | 'admit' | 'maxPeers' | 'listen' | 'relay'
+>
 
 /** Joins, runs `visit`, and says goodbye whatever happens. The room is the one of the settings. */
 export async function visitRoom(
@@ -19,7 +22,9 @@ export async function visitRoom(
   const { settings, output, interrupt } = context
   warnOfMissingInterfaces(context)
   await withUserIdentity(output, async identity => {
-    const internet = internetOptions(settings.internet)
+    // Who is reached at an address may bring us together with others.
+    const byPeers = settings.peers.length > 0 ? { mapPorts: false } : undefined
+    const internet = internetOptions(settings.internet) ?? byPeers
     const room = await joinAs(settings.room ?? DEFAULT_ROOM, {
       identity,
       ...(internet && { internet }),
