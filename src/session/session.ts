@@ -102,6 +102,8 @@ export class Session implements PathsHandlers {
   #writable = true
   #presence: Presence = 'here'
   #awaySince = Number.POSITIVE_INFINITY
+  /** What was heard before says nothing about how the paths are. */
+  #doubtedAt = Number.NEGATIVE_INFINITY
   /** The path that was chosen last, for who asks where the peer was. */
   #lastPath: Path
   #closing: { readonly end: SessionEnd; readonly done: Promise<void>; readonly finish: () => void } | undefined
@@ -198,7 +200,8 @@ export class Session implements PathsHandlers {
     const { all } = this.#paths
     if (this.isFull) return false
     const now = this.#clock.now()
-    return !all.some(path => path.silenceMs(now) < FRESH_MS && hasSameEnds(path.connection, { local, remote }))
+    const freshMs = Math.min(FRESH_MS, now - this.#doubtedAt)
+    return !all.some(path => path.silenceMs(now) < freshMs && hasSameEnds(path.connection, { local, remote }))
   }
 
   /** One more connection, whose two sides have offered this session: `receivedByPeer` is what the peer said it has. */
@@ -300,8 +303,9 @@ export class Session implements PathsHandlers {
       : Promise.reject(new EarshotError('lost', 'there is no connection to the peer at present'))
   }
 
-  /** Asks for a sign of life on every path: the network has changed, or this machine has slept. */
+  /** Asks for a sign of life on every path: the network has changed here or there, or this machine has slept. */
   probe(): void {
+    this.#doubtedAt = this.#clock.now()
     for (const path of this.#paths.all) path.probe()
   }
 

@@ -336,6 +336,7 @@ export class Internet implements Discovery {
       trustedCertificates,
       mapPort,
       onWarning: error => this.#warn(error),
+      onRemoteRestart: () => room.probe(id),
     }
   }
 

@@ -37,6 +37,8 @@ export interface AgentSettings {
   readonly send: (message: Uint8Array) => void
   readonly onPath: (path: Path) => void
   readonly onWarning: (error: EarshotError) => void
+  /** The other side has begun anew: for it, what stood may have broken. */
+  readonly onRemoteRestart?: () => void
 }
 
 /**
@@ -192,6 +194,7 @@ export class Agent {
     const hasRestarted = isNewSession && this.#remote !== undefined
     this.#remote = remote
     if (hasRestarted) {
+      this.#settings.onRemoteRestart?.()
       this.#retire()
       this.#signalling!.update({ candidates: [], predictions: [], birthday: [], isComplete: false })
       this.#begin()
