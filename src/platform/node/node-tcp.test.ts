@@ -184,3 +184,29 @@ function freePort(): Promise<number> {
     })
   })
 }
+
+test('pieces whose memory is given back once they are written arrive as they were', async () => {
+  const { connection, plain } = await connected()
+  new TcpRecorder(connection)
+  const received: Buffer[] = []
+  plain.on('data', bytes => received.push(bytes))
+  const pieces = Array.from({ length: 64 }, (_, i) => new Uint8Array(65_536).fill(i + 1))
+  const expected = Buffer.concat(pieces)
+
+  // More than the kernel takes at once: what waits must be left alone.
+  for (const piece of pieces) connection.writeAll!([piece])
+  await vi.waitUntil(() => received.reduce((sum, { length }) => sum + length, 0) === expected.length, { interval: 1 })
+
+  expect(Buffer.concat(received).equals(expected)).toBe(true)
+})
+
+test('only memory that belongs to the released bytes alone is given back', async () => {
+  const { connection } = await connected()
+  const shared = new Uint8Array(65_536).fill(7)
+
+  connection.release!(shared.subarray(1))
+  connection.release!(shared.subarray(0, 65_535))
+
+  expect(shared.length).toBe(65_536)
+  expect(shared.every(byte => byte === 7)).toBe(true)
+})
