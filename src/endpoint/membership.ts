@@ -15,6 +15,7 @@ import type { Goodbye, GoodbyeCode } from '../session/frame.ts'
 import type { Hello, SessionOffer } from '../session/hello.ts'
 import { ReassemblyBudget } from '../session/reassembly.ts'
 import type { RouteKind } from '../session/route.ts'
+import type { SecureConnection } from '../session/secure-connection.ts'
 import { Session, type SessionConnection, type SessionEnd } from '../session/session.ts'
 import { PartedSessions } from './admitting/parted-sessions.ts'
 import type { GreetedConnection } from './admitting/reception.ts'
@@ -38,8 +39,8 @@ export interface MembershipOptions {
   readonly selfId: string
   /** How long a peer may be away before it is given up, in milliseconds. */
   readonly awayTimeoutMs: number
-  /** The interface that this own address belongs to. */
-  networkOf(local: SocketAddress): string | undefined
+  /** The number of our network that the connection goes through; 0 where that is not known. */
+  networkOf(connection: SecureConnection): number
   /** How good a connection from this own address is: lower is better. */
   rank(local: SocketAddress): number
 }
@@ -129,6 +130,13 @@ export class Membership {
     }
   }
 
+  /** Names the two networks that a connection in the LAN connects, where both sides know theirs. */
+  networksOf(connection: SecureConnection, remote: Hello): string | undefined {
+    const own = this.#options.networkOf(connection)
+    const isKnown = own > 0 && remote.network > 0 && connection.route.kind === 'lan'
+    return isKnown ? `${own}-${remote.network}` : undefined
+  }
+
   /** A peer that is away will not be back. */
   giveUp(peer: Peer, reason: string): void {
     if (peer.state === 'away') peer.messenger.session.abort(new EarshotError('lost', reason))
@@ -201,15 +209,15 @@ export class Membership {
     this.#tickIn(FIRST_TICK_MS)
   }
 
-  #sessionConnection({ connection, isInitiator }: GreetedConnection): SessionConnection {
-    const { selfId, rank, networkOf } = this.#options
+  #sessionConnection({ connection, remote, isInitiator }: GreetedConnection): SessionConnection {
+    const { selfId, rank } = this.#options
     const ofInterface = Math.min(rank(connection.local), RANKS_OF_A_KIND - 1)
     const ofKind = KINDS.indexOf(connection.route.kind)
     return {
       connection,
       isInitiator,
       rank: ofKind * RANKS_OF_A_KIND + ofInterface,
-      network: connection.route.kind === 'lan' ? networkOf(connection.local) : undefined,
+      networks: this.networksOf(connection, remote),
       decides: selfId > connection.remoteId,
     }
   }

@@ -23,6 +23,7 @@ import { DatagramSockets } from '../session/datagram/datagram-sockets.ts'
 import { HandshakeParty } from '../session/handshake-party.ts'
 import { type Hello, INSTANCE_BYTES, type SessionOffer } from '../session/hello.ts'
 import type { RouteKind } from '../session/route.ts'
+import type { SecureConnection } from '../session/secure-connection.ts'
 import type { SessionEnd } from '../session/session.ts'
 import { Admission } from './admitting/admission.ts'
 import { type KnownSession, Reception } from './admitting/reception.ts'
@@ -206,7 +207,7 @@ export class Room implements AsyncDisposable {
         selfId,
         awayTimeoutMs: options.awayTimeoutMs,
         rank: local => this.#addresses.rankOf(local.address),
-        networkOf: local => this.#addresses.interfaceOf(local.address)?.name,
+        networkOf: ({ local }) => this.#addresses.networkOf(local.address),
       },
       events: {
         onPeer: peer => this.#onPeer(peer),
@@ -223,8 +224,8 @@ export class Room implements AsyncDisposable {
     const party = new HandshakeParty({ identity, service, psk, random })
     this.#reception = new Reception(clock, party, this.#admission, {
       selfId,
-      hello: session => this.#hello(session),
-      sessionWith: id => knownSession(this.#membership.get(id)),
+      hello: (session, connection) => this.#hello(session, connection),
+      sessionWith: id => knownSession(this.#membership, id),
       onGreeted: greeted => this.#membership.greeted(greeted),
       hasParted: id => this.#membership.hasParted(id),
       goodbyeFor: (id, offer) => this.#membership.goodbyeFor(id, offer),
@@ -731,7 +732,7 @@ export class Room implements AsyncDisposable {
     }
   }
 
-  #hello(session: SessionOffer | undefined): Hello {
+  #hello(session: SessionOffer | undefined, { route, local }: SecureConnection): Hello {
     return {
       instance: this.#instance,
       session,
@@ -740,6 +741,7 @@ export class Room implements AsyncDisposable {
       info: this.#info,
       hello: this.#options.hello,
       udpPort: this.#sockets.port,
+      network: route.kind === 'lan' ? this.#addresses.networkOf(local.address) : 0,
     }
   }
 
@@ -771,13 +773,16 @@ function connectionOf(peer: Peer | undefined): RouteKind | 'none' | undefined {
   return peer.state === 'here' ? peer.messenger.session.path.connection.route.kind : 'none'
 }
 
-function knownSession(peer: Peer | undefined): KnownSession | undefined {
+function knownSession(membership: Membership, id: string): KnownSession | undefined {
+  const peer = membership.get(id)
   if (!peer) return undefined
   const { instance, since, messenger } = peer
   const { session } = messenger
   const { offer, isFull } = session
   const isHere = peer.state === 'here'
-  return { instance, since, offer, isFull, isHere, takesPath: connection => session.takesPath(connection) }
+  const takesPath: KnownSession['takesPath'] = (connection, remote) =>
+    session.takesPath(connection, membership.networksOf(connection, remote))
+  return { instance, since, offer, isFull, isHere, takesPath }
 }
 
 /** Puts `fn` under its name, until the returned function is called. */

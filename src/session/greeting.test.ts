@@ -9,7 +9,7 @@ const FULL: Goodbye = { code: 'refused', reason: 'full', retryAfterMs: 5_000 }
 
 function hello(name: string): Hello {
   const instance = new Uint8Array(8).fill(name.charCodeAt(0))
-  return { instance, session: undefined, port: 4_112, name, info: '', hello: '{"level":3}', udpPort: 0 }
+  return { instance, session: undefined, port: 4_112, name, info: '', hello: '{"level":3}', udpPort: 0, network: 0 }
 }
 
 interface Greeter {

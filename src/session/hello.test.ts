@@ -17,6 +17,7 @@ const ADA: Hello = {
   info: '{"team":"red"}',
   hello: '{"level":3}',
   udpPort: 4_113,
+  network: 0,
 }
 
 const decoded = (frame: Uint8Array) => decodeHello(new ByteReader(frame, 1))
@@ -37,6 +38,7 @@ const anyHello: fc.Arbitrary<Hello> = fc.record({
   info: text(40),
   hello: text(200),
   udpPort: fc.nat(65_535),
+  network: fc.nat(),
 })
 
 test('a hello arrives as it was sent, and no cut-off one is taken', () => {
@@ -80,7 +82,7 @@ test('what later versions say behind the last field is ignored', () => {
 
 test('unknown flags are ignored', () => {
   const frame = encodeHello(ADA).slice()
-  frame[2 + INSTANCE_BYTES] = 0xfd
+  frame[2 + INSTANCE_BYTES] = 0xf9
   expect(decoded(frame)).toEqual(ADA)
 })
 

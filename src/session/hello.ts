@@ -34,22 +34,26 @@ export interface Hello {
   readonly hello: string
   /** The UDP port at which the sender takes datagrams, 0 for none. */
   readonly udpPort: number
+  /** Which of the sender's networks the connection goes through, by a number of its own; 0 where it does not say. */
+  readonly network: number
 }
 
 /** Bit 0 is not used. */
 const OFFERS_SESSION = 0x02
+const TELLS_NETWORK = 0x04
 
 export function encodeHello(hello: Hello): Uint8Array {
-  const { session } = hello
+  const { session, network } = hello
   const writer = new ByteWriter(128 + hello.hello.length)
     .append(hello.instance)
-    .uint8(session ? OFFERS_SESSION : 0)
+    .uint8((session ? OFFERS_SESSION : 0) | (network ? TELLS_NETWORK : 0))
     .varint(hello.port)
     .prefixedUtf8(hello.name)
     .prefixedUtf8(hello.info)
     .prefixedUtf8(hello.hello)
     .varint(hello.udpPort)
   if (session) writer.append(session.id).varint(session.received)
+  if (network) writer.varint(network)
   const content = writer.finish()
   return new ByteWriter(content.length + 8).uint8(Frame.hello).prefixed(content).finish()
 }
@@ -66,7 +70,8 @@ export function decodeHello(outer: ByteReader): Hello {
   const hello = boundedUtf8(reader, MAX_HELLO_BYTES, 'hello')
   const udpPort = readPort(reader, 'UDP port')
   const session = flags & OFFERS_SESSION ? decodeOffer(reader) : undefined
-  return { instance, session, port, name, info, hello, udpPort }
+  const network = flags & TELLS_NETWORK ? reader.varint('network') : 0
+  return { instance, session, port, name, info, hello, udpPort, network }
 }
 
 function decodeOffer(reader: ByteReader): SessionOffer {

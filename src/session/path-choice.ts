@@ -1,4 +1,4 @@
-/** Which of its paths a session sends on. Pure: conditions go in, the choice comes out. */
+/** Which of its paths a session sends on, and which it needs no more. Pure: conditions go in, the choice comes out. */
 
 import type { Liveness } from './keepalive.ts'
 
@@ -10,6 +10,12 @@ export interface PathCondition {
   readonly liveness: Liveness
   /** How long a question for a sign of life has been waiting for its answer. */
   readonly unansweredMs: number
+  /** This side has hung up. */
+  readonly isEnding: boolean
+  /** Something has come on it. */
+  readonly hasBegun: boolean
+  /** The networks of both sides that it connects; undefined where that is not known, or does not matter. */
+  readonly networks: string | undefined
 }
 
 /** A path that does not answer for this long is left for one that does. */
@@ -25,6 +31,19 @@ export function choosePath<P extends PathCondition>(paths: readonly P[], present
   return best
 }
 
+/**
+ * The paths beside which a better one connects the same networks, and has shown that it lives: what breaks one of them
+ * mostly breaks the other. Never the one that is sent on while it answers, and never the last one.
+ */
+export function redundantPaths<P extends PathCondition>(paths: readonly P[], present: P | undefined): P[] {
+  return paths.filter(path => {
+    if (path.networks === undefined || path.isEnding) return false
+    const like = paths.filter(other => other.networks === path.networks && !other.isEnding)
+    const best = choosePath(like, present)
+    return best !== undefined && best !== path && best.hasBegun && isResponsive(best)
+  })
+}
+
 function isBetter(path: PathCondition, present: PathCondition): boolean {
   const [responds, presentResponds] = [isResponsive(path), isResponsive(present)]
   if (responds !== presentResponds) return responds
@@ -33,6 +52,6 @@ function isBetter(path: PathCondition, present: PathCondition): boolean {
   return path.idleRttMs * FASTER_BY_FACTOR < present.idleRttMs && path.idleRttMs + FASTER_BY_MS < present.idleRttMs
 }
 
-function isResponsive({ liveness, unansweredMs }: PathCondition): boolean {
-  return liveness === 'here' && unansweredMs < PATIENCE_MS
+function isResponsive({ liveness, unansweredMs, isEnding }: PathCondition): boolean {
+  return liveness === 'here' && unansweredMs < PATIENCE_MS && !isEnding
 }

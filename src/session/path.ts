@@ -38,8 +38,8 @@ export interface PathHandlers {
 export interface PathOptions {
   /** Paths of a lower rank are preferred: a wire before a radio. */
   readonly rank: number
-  /** The local network that it goes through, where that matters. */
-  readonly network: string | undefined
+  /** The networks of both sides that it connects; undefined where that is not known, or does not matter. */
+  readonly networks: string | undefined
   /** This side opened the connection. */
   readonly isInitiator: boolean
   /** The number of the first record that the peer sends on it; undefined where it says so itself. */
@@ -59,7 +59,7 @@ interface Ping {
 export class Path implements RecordReceiver {
   readonly connection: SecureConnection
   readonly rank: number
-  readonly network: string | undefined
+  readonly networks: string | undefined
   readonly isInitiator: boolean
   /** The number of the next record of the session to be sent here. */
   next = 0
@@ -76,6 +76,8 @@ export class Path implements RecordReceiver {
   #isWritable = true
   /** A record has come. */
   #hasBegun = false
+  /** This side has hung up: nothing is sent here any more. */
+  #isEnding = false
   #isOver = false
   #wasClosedByPeer = false
   #rttMs: number | undefined
@@ -89,7 +91,7 @@ export class Path implements RecordReceiver {
   constructor(connection: SecureConnection, clock: Clock, handlers: PathHandlers, options: PathOptions) {
     this.connection = connection
     this.rank = options.rank
-    this.network = options.network
+    this.networks = options.networks
     this.isInitiator = options.isInitiator
     this.#arriving = options.firstReceived
     this.#clock = clock
@@ -98,7 +100,7 @@ export class Path implements RecordReceiver {
   }
 
   get isWritable(): boolean {
-    return this.#isWritable && !this.#isOver
+    return this.#isWritable && !this.#isEnding && !this.#isOver
   }
 
   /** Smoothed round trip (RFC 6298 section 2); undefined before the first was measured. */
@@ -118,6 +120,15 @@ export class Path implements RecordReceiver {
 
   get liveness(): Liveness {
     return this.#liveness
+  }
+
+  get isEnding(): boolean {
+    return this.#isEnding
+  }
+
+  /** The other side has it, too: something has come. */
+  get hasBegun(): boolean {
+    return this.#hasBegun
   }
 
   /** Smoothed round trip while little was sent: what the path itself takes. */
@@ -178,6 +189,7 @@ export class Path implements RecordReceiver {
   /** Says goodbye, and hangs up behind what was sent. */
   end(goodbye?: Goodbye): void {
     if (goodbye) this.#sendFrame({ kind: 'goodbye', goodbye })
+    this.#isEnding = true
     this.connection.end()
   }
 
@@ -232,7 +244,7 @@ export class Path implements RecordReceiver {
   #onRefused(plaintext: Uint8Array): void {
     const goodbye = decodeGoodbye(new ByteReader(plaintext, 1))
     // There are other paths, then.
-    if (goodbye.code === 'duplicate') this.connection.end()
+    if (goodbye.code === 'duplicate') this.end()
     else this.#handlers.onGoodbye(goodbye)
   }
 

@@ -1,11 +1,13 @@
 /** A session over several connections, between two hosts whose simulated network breaks between them. */
 
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { asPath, type End, RawPeer, RecordingSession, reconnect, type Stage, stage } from '../../test/session/stage.ts'
 import { simulate } from '../testing/index.ts'
 import { encodeGoodbye, Frame, Payload } from './frame.ts'
 import { encodePathRecord } from './path-record.ts'
 import { Paths, type PathsHandlers } from './paths.ts'
+import type { SessionConnection } from './session.ts'
 
 async function pair(options = {}): Promise<Stage & { ada2: RecordingSession; bob2: RecordingSession }> {
   const set = await stage(options)
@@ -23,13 +25,21 @@ const NOBODY: PathsHandlers = {
 }
 
 /** One more connection under both sessions. */
-async function join(set: { net: Stage['net']; ada: End; bob: End }, ada: RecordingSession, bob: RecordingSession) {
+async function join(
+  set: { net: Stage['net']; ada: End; bob: End },
+  ada: RecordingSession,
+  bob: RecordingSession,
+  properties: Partial<SessionConnection> = {},
+) {
   const [received, receivedThere] = [ada.session.offer.received, bob.session.offer.received]
   const ends = await reconnect(set)
-  ada.session.join(asPath(ends.ada), receivedThere)
-  bob.session.join(asPath(ends.bob), received)
+  ada.session.join({ ...asPath(ends.ada), ...properties }, receivedThere)
+  bob.session.join({ ...asPath(ends.bob), ...properties }, received)
   return ends
 }
+
+/** As if between other addresses: there no side ends a path because it is replaced. */
+const elsewhere = (networks: string | undefined) => ({ networks, decides: false })
 
 const message = (n: number, size = 10) => [0, Payload.message, 0, n, new Uint8Array(size)] as const
 const numbers = (session: RecordingSession) => session.payloads.map(({ b }) => b)
@@ -113,7 +123,7 @@ describe('a session whose connection breaks', () => {
     paths.add({
       connection: { sendRecord: () => true } as never,
       rank: 0,
-      network: undefined,
+      networks: undefined,
       isInitiator: true,
       receivedByPeer: undefined,
     })
@@ -154,6 +164,105 @@ describe('two paths', () => {
     for (let i = 1; i < 10; i++) ada.session.send(...message(i))
     await set.net.advance(6_000)
     expect(numbers(bob)).toEqual(upTo(10))
+  })
+})
+
+describe('paths that connect the same networks', () => {
+  const connections = (session: RecordingSession) => session.session.paths.map(({ connection }) => connection)
+
+  test('become one, which stays, and what was under way on the others arrives', async () => {
+    const set = await pair({ delayMs: 20 })
+    const { ada2: ada, bob2: bob } = set
+    const first = await join(set, ada, bob, elsewhere('1-1'))
+    const second = await join(set, ada, bob, elsewhere('1-1'))
+    // The two sides do not send on the same one.
+    set.bob.tcp.destroy()
+    await set.net.advance(50)
+    for (let i = 0; i < 200; i++) {
+      ada.session.send(...message(i, 2_000))
+      bob.session.send(...message(i, 2_000))
+      await set.net.advance(10)
+    }
+    await set.net.advance(1_000)
+    const left = connections(bob)
+    expect([[first.bob.connection], [second.bob.connection]]).toContainEqual(left)
+    await set.net.advance(60_000)
+    expect(connections(bob)).toEqual(left)
+    expect(connections(ada)).toHaveLength(1)
+    expect([numbers(ada), numbers(bob)]).toEqual([upTo(200), upTo(200)])
+    expect([...ada.presences, ...bob.presences]).toEqual([])
+  })
+
+  test('become one by the word of the side that decides, and of no other', async () => {
+    const set = await stage()
+    const [ada, raw] = [new RecordingSession(set.ada), new RawPeer(set.bob)]
+    for (let i = 0; i < 2; i++) {
+      const ends = await reconnect(set)
+      const peer = new RawPeer(ends.bob)
+      ada.session.join({ ...asPath(ends.ada), ...elsewhere('1-1') }, 0)
+      peer.send(encodePathRecord({ kind: 'start', number: 0 }))
+    }
+    await set.net.advance(3_000)
+    expect(ada.session.paths).toHaveLength(3)
+    expect(raw.closes).toEqual([])
+  })
+
+  test('stay where the better one is not heard', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    const worse = await join(set, ada, bob, elsewhere('1-1'))
+    const better = await reconnect(set)
+    bob.session.join({ ...asPath(better.bob, -1), ...elsewhere('1-1') }, 0)
+    await set.net.advance(3_000)
+    expect(connections(bob)).toContain(worse.bob.connection)
+    ada.session.join({ ...asPath(better.ada, -1), ...elsewhere('1-1') }, 0)
+    await set.net.advance(3_000)
+    expect(connections(bob)).toEqual([set.bob.connection, better.bob.connection])
+  })
+
+  test('stay beside those that connect others, and those of which that is not known', async () => {
+    const set = await pair()
+    const { ada2: ada, bob2: bob } = set
+    for (const networks of ['1-2', '2-1', undefined]) await join(set, ada, bob, elsewhere(networks))
+    await set.net.advance(60_000)
+    expect([ada.session.paths.length, bob.session.paths.length]).toEqual([4, 4])
+  })
+
+  test('whatever joins and breaks: nothing is lost, and each pair of networks keeps one', async () => {
+    const event = fc.record({
+      kind: fc.constantFrom('join', 'join', 'break'),
+      at: fc.nat(3),
+      networks: fc.constantFrom('1-1', '1-2', undefined),
+      rank: fc.nat(1),
+      thenMs: fc.constantFrom(0, 0.5, 30, 700, 3_000),
+    })
+    await fc.assert(
+      fc.asyncProperty(
+        fc.nat(1_000_000),
+        fc.constantFrom(0.2, 20),
+        fc.array(event, { maxLength: 12 }),
+        async (seed, delayMs, events) => {
+          const set = await pair({ seed, delayMs })
+          const { ada2: ada, bob2: bob } = set
+          let sent = 0
+          for (const { kind, at, networks, rank, thenMs } of events) {
+            const { paths } = bob.session
+            if (kind === 'break' && paths.length > 1) paths[at % paths.length]!.abort()
+            else if (paths.length < 4) await join(set, ada, bob, { ...elsewhere(networks), rank })
+            ada.session.send(...message(sent, 5_000))
+            bob.session.send(...message(sent++, 5_000))
+            await set.net.advance(thenMs)
+          }
+          if (bob.session.presence === 'away') await join(set, ada, bob, elsewhere('1-1'))
+          await set.net.advance(10_000)
+          expect([numbers(ada), numbers(bob)]).toEqual([upTo(sent), upTo(sent)])
+          const known = bob.session.paths.flatMap(({ networks }) => networks ?? [])
+          expect(new Set(known).size).toBe(known.length)
+          expect(bob.session.paths.length).toBeGreaterThan(0)
+        },
+      ),
+      { numRuns: 100 },
+    )
   })
 })
 

@@ -14,7 +14,7 @@ import { ACKNOWLEDGE_AFTER_BYTES, ACKNOWLEDGE_AFTER_RECORDS, MAX_UNACKNOWLEDGED_
 import type { Clock } from '../platform/clock.ts'
 import type { Goodbye } from './frame.ts'
 import { Path, type PathHandlers, type PathOptions } from './path.ts'
-import { choosePath } from './path-choice.ts'
+import { choosePath, redundantPaths } from './path-choice.ts'
 import { ResendLog } from './resend-log.ts'
 import type { SecureConnection } from './secure-connection.ts'
 
@@ -37,7 +37,8 @@ export interface PathsHandlers {
 export interface NewPath {
   readonly connection: SecureConnection
   readonly rank: number
-  readonly network: string | undefined
+  /** See `PathOptions`. */
+  readonly networks: string | undefined
   readonly isInitiator: boolean
   /** How many records the peer has; undefined for the path with which the session begins. */
   readonly receivedByPeer: number | undefined
@@ -75,11 +76,11 @@ export class Paths implements PathHandlers {
   }
 
   /** One more connection; what arrives there waits until its `receive` is called with the path. */
-  add({ connection, rank, network, isInitiator, receivedByPeer }: NewPath): Path {
+  add({ connection, rank, networks, isInitiator, receivedByPeer }: NewPath): Path {
     const firstReceived = receivedByPeer === undefined ? 0 : undefined
     const path = new Path(connection, this.#clock, this, {
       rank,
-      network,
+      networks,
       isInitiator,
       firstReceived,
     } satisfies PathOptions)
@@ -106,6 +107,11 @@ export class Paths implements PathHandlers {
     this.choose()
     if (this.#acknowledged < this.#received && this.#chosen) this.#acknowledge(this.#chosen)
     return lost
+  }
+
+  /** Those beside which a better one lives that connects the same networks. */
+  get redundant(): Path[] {
+    return redundantPaths(this.#paths, this.#chosen)
   }
 
   /** Sends on the best path from now on. */

@@ -60,8 +60,8 @@ export interface SessionConnection {
   /** Lower is better: a wire before a radio. */
   readonly rank: number
   readonly isInitiator: boolean
-  /** The local network that it goes through; undefined where that is not known, or does not matter. */
-  readonly network: string | undefined
+  /** The networks of both sides that it connects; undefined where that is not known, or does not matter. */
+  readonly networks: string | undefined
   /** Of two connections where one is enough this side ends one. */
   readonly decides: boolean
 }
@@ -90,6 +90,7 @@ export class Session implements PathsHandlers {
   /** Names the session on both sides, and no other session ever. */
   readonly id: Uint8Array
   readonly #clock: Clock
+  readonly #decides: boolean
   readonly #handlers: SessionHandlers
   readonly #queue: SendQueue
   readonly #paths: Paths
@@ -113,6 +114,7 @@ export class Session implements PathsHandlers {
   constructor(first: SessionConnection, clock: Clock, budget: ReassemblyBudget, handlers: SessionHandlers) {
     this.id = first.connection.handshakeHash.subarray(0, SESSION_ID_BYTES)
     this.#clock = clock
+    this.#decides = first.decides
     this.#handlers = handlers
     // Not in the midst of another session's record.
     const share = budget.share(first.connection.origin, error => clock.afterTurn(() => this.abort(error)))
@@ -193,22 +195,27 @@ export class Session implements PathsHandlers {
   }
 
   /**
-   * Whether one more connection between these addresses is of use: not where another one between the same lives, nor
-   * where there are as many as there may be.
+   * Whether one more connection is of use: not where another one between the same addresses or networks lives, nor where
+   * there are as many as there may be.
    */
-  takesPath({ local, remote }: SecureConnection): boolean {
+  takesPath(connection: SecureConnection, networks: string | undefined): boolean {
     const { all } = this.#paths
     if (this.isFull) return false
     const now = this.#clock.now()
     const freshMs = Math.min(FRESH_MS, now - this.#doubtedAt)
-    return !all.some(path => path.silenceMs(now) < freshMs && hasSameEnds(path.connection, { local, remote }))
+    const isLike = (path: Path) =>
+      hasSameEnds(path.connection, connection) || (networks !== undefined && path.networks === networks)
+    return !all.some(path => path.silenceMs(now) < freshMs && isLike(path))
   }
 
   /** One more connection, whose two sides have offered this session: `receivedByPeer` is what the peer said it has. */
   join(connection: SessionConnection, receivedByPeer: number): void {
     try {
       const path = this.#paths.add({ ...connection, receivedByPeer })
-      const replaced = this.#paths.all.filter(other => other !== path && replaces(path, other))
+      // Who dials anew between the same two addresses thinks that the connection there is dead.
+      const replaced = this.#paths.all.filter(
+        other => other !== path && hasSameEnds(other.connection, connection.connection),
+      )
       if (connection.decides) path.replaces = replaced
       if (replaced.includes(this.#paths.chosen!)) this.#paths.use(path)
       else this.#paths.choose()
@@ -315,6 +322,8 @@ export class Session implements PathsHandlers {
     for (const path of this.#paths.tick(now)) {
       path.abort(new EarshotError('lost', 'the peer has been silent for too long'))
     }
+    // One side alone, or each would end another one.
+    if (this.#decides) for (const path of this.#paths.redundant) path.end()
     const { all } = this.#paths
     if (all.length > 0) this.#setPresence(all.some(({ liveness }) => liveness === 'here') ? 'here' : 'quiet')
   }
@@ -525,20 +534,6 @@ export class Session implements PathsHandlers {
 const FRESH_MS = 1_000
 
 type Ends = Pick<SecureConnection, 'local' | 'remote'>
-
-/**
- * Who dials anew between the same two addresses thinks that the connection there is dead. And IPv4 and IPv6 on one network are
- * one way: dials that cross may take both.
- */
-function replaces(path: Path, other: Path): boolean {
-  if (hasSameEnds(path.connection, other.connection)) return true
-  const isOfOtherFamily = isIpv6(path.connection) !== isIpv6(other.connection)
-  return path.network !== undefined && path.network === other.network && isOfOtherFamily
-}
-
-function isIpv6({ remote }: Ends): boolean {
-  return remote.address.includes(':')
-}
 
 function hasSameEnds(a: Ends, b: Ends): boolean {
   return a.local.address === b.local.address && a.remote.address === b.remote.address

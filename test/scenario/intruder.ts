@@ -58,6 +58,7 @@ export class Intruder {
       info: '',
       hello: '',
       udpPort: 0,
+      network: 0,
       ...options.hello,
     }
     intruder.send(encodeHello(hello))

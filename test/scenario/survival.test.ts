@@ -1,6 +1,7 @@
 /** Sessions outlive their connections: what was sent while there was none arrives, once and in order. */
 
 import { describe, expect, test } from 'vitest'
+import { Identity } from '../../src/identity/identity.ts'
 import type { Peer, Room } from '../../src/index.ts'
 import { heardBy, logOf, onStage, peerOf, type Stage } from './stage.ts'
 
@@ -206,6 +207,24 @@ describe('two paths', () => {
       expect(heard).toEqual(Array.from({ length: count }, (_, i) => i))
       expect(logOfAda).toEqual(['peer bob'])
       expect(paths).toEqual(['wlan0', 'eth0'])
+    }))
+
+  test('from a wire and a radio to one wire stay: for one side they are one network, for the other two', () =>
+    onStage(async stage => {
+      const identities = [1, 2].map(seed => new Identity(new Uint8Array(32).fill(seed)))
+      // The one with the smaller id has two interfaces and looks for paths, the other one decides which of them stay.
+      const [smaller, larger] = identities.sort((a, b) => (a.id < b.id ? -1 : 1))
+      const radio = { kind: 'wireless', addresses: ['fe80::99/64'] } as const
+      stage.host('ada').attach(stage.net.lan('home'), radio)
+      const ada = await stage.join('ada', { identity: smaller! })
+      const bob = await stage.join('bob', { identity: larger! })
+      await stage.met([ada, bob])
+      const { session } = peerOf(ada, bob).messenger
+      await stage.until(() => session.paths.length === 2)
+      const paths = [...session.paths]
+      await stage.advance(120_000)
+      expect(session.paths).toEqual(paths)
+      expect(peerOf(ada, bob).path.interface).toBe('eth0')
     }))
 
   test('that are slow and full are not left for each other: what waits in one would be sent on the other again', () =>

@@ -131,7 +131,7 @@ function endOf(host: SimulatedHost, tcp: TcpConnection): End {
 
 /** The connection of one end, for its session: that of bob decides which of two like connections stays. */
 export function asPath({ connection, host }: End, rank = 0): SessionConnection {
-  return { connection, rank, isInitiator: host.name === 'ada', network: undefined, decides: host.name === 'bob' }
+  return { connection, rank, isInitiator: host.name === 'ada', networks: undefined, decides: host.name === 'bob' }
 }
 
 export interface ReceivedPayload {

@@ -38,7 +38,7 @@ export interface KnownSession {
   /** The peer answers on the connections that it has. */
   readonly isHere: boolean
   /** Whether one more connection with the peer is of use. */
-  takesPath(connection: SecureConnection): boolean
+  takesPath(connection: SecureConnection, remote: Hello): boolean
 }
 
 /** A connection on which both sides have admitted each other. */
@@ -52,7 +52,7 @@ export interface GreetedConnection {
 
 export interface ReceptionRoom {
   readonly selfId: string
-  hello(session: SessionOffer | undefined): Hello
+  hello(session: SessionOffer | undefined, connection: SecureConnection): Hello
   /** The session with this peer, where there is one. */
   sessionWith(id: string): KnownSession | undefined
   /** A peer is in. Must take over the connection at once. */
@@ -245,7 +245,7 @@ export class Reception {
           !this.#room.hasParted(connection.remoteId),
         hello: () => {
           offer = this.#room.sessionWith(connection.remoteId)?.offer
-          return this.#room.hello(offer)
+          return this.#room.hello(offer, connection)
         },
         judge: remote => {
           if (role === 'responder' && !leaveUndecided) return BUSY
@@ -268,7 +268,8 @@ export class Reception {
           }
           const joins = isSameSession(offer, remote.session)
           // The session may have ended since the hellos, or have been given other paths.
-          if (joins && (!this.#joinsSession(connection.remoteId, remote) || this.#isFull(connection.remoteId))) {
+          const isFull = this.#room.sessionWith(connection.remoteId)?.isFull
+          if (joins && (isFull || !this.#joinsSession(connection.remoteId, remote))) {
             reject(dismiss(connection, DUPLICATE))
             return
           }
@@ -319,24 +320,20 @@ export class Reception {
     return isSameSession(session.offer, remote.session)
   }
 
-  #isFull(id: string): boolean {
-    return this.#room.sessionWith(id)?.isFull === true
-  }
-
   #settle(connection: SecureConnection, remote: Hello | undefined, refusal: Verdict, joins: boolean): Verdict {
     // The room may have filled up, or have been locked, while the application made up its mind: asked in the very step
     // that makes the promise, or several callers would pass together.
     const verdict =
       refusal ??
       this.#admission.refusal(connection.remoteId) ??
-      (joins ? this.#choosePath(connection) : this.#chooseConnection(connection, remote))
+      (joins && remote ? this.#choosePath(connection, remote) : this.#chooseConnection(connection, remote))
     if (!verdict) this.#promised.set(connection, connection.remoteId)
     return verdict
   }
 
   /** A session takes several connections, but not any number. */
-  #choosePath(connection: SecureConnection): Verdict {
-    return this.#room.sessionWith(connection.remoteId)?.takesPath(connection) ? undefined : DUPLICATE
+  #choosePath(connection: SecureConnection, remote: Hello): Verdict {
+    return this.#room.sessionWith(connection.remoteId)?.takesPath(connection, remote) ? undefined : DUPLICATE
   }
 
   /** The last word before admitting: is this the one connection with that peer? */

@@ -12,6 +12,8 @@ export class OwnAddresses {
   readonly #network: Network
   /** What the application wants instead of the ranked choice. */
   readonly #choice: InterfaceChoice | undefined
+  /** Interfaces that connections came from, numbered from 1. */
+  readonly #numbers = new Map<string, number>()
 
   constructor(network: Network, choice: InterfaceChoice | undefined) {
     this.#network = network
@@ -56,6 +58,15 @@ export class OwnAddresses {
   /** How much this own address is preferred, 0 first: the rank of its interface, and the last of all without one. */
   rankOf(address: string): number {
     return this.interfaceOf(address)?.rank ?? Number.MAX_SAFE_INTEGER
+  }
+
+  /** A number that stands for the interface that has this address; 0 without one. */
+  networkOf(address: string): number {
+    const name = this.interfaceOf(address)?.name
+    if (name === undefined) return 0
+    const number = this.#numbers.get(name) ?? this.#numbers.size + 1
+    this.#numbers.set(name, number)
+    return number
   }
 
   /** Who asked for certain interfaces does not want callers from others; the ranked choice is about looking only. */

@@ -88,11 +88,14 @@ export class SecondPath {
     const attempt = this.#attempts.get(peer.id) ?? { schedule: new RetrySchedule(this.#random), notBefore: 0 }
     if (!sighting || this.#clock.now() < attempt.notBefore) return
     const addresses = isFar(peer) ? sighting.addresses : addressesBeside(peer, sighting, interfaces)
-    if (addresses.length === 0) return
+    if (addresses.length === 0) {
+      this.#attempts.delete(peer.id)
+      return
+    }
     attempt.notBefore = this.#clock.now() + attempt.schedule.nextMs()
     this.#attempts.set(peer.id, attempt)
-    // Whatever comes of it, the session has a path.
-    this.#room.dial(peer.id, addresses).then(() => this.#attempts.delete(peer.id), ignore)
+    // Whatever comes of it, the session has a path. And a path need not go over the link for which it was dialled.
+    this.#room.dial(peer.id, addresses).catch(ignore)
   }
 }
 
