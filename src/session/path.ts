@@ -148,6 +148,11 @@ export class Path implements RecordReceiver {
     return 0
   }
 
+  /** It goes between the same two addresses as this connection. */
+  hasEndsOf({ local, remote }: SecureConnection): boolean {
+    return this.connection.local.address === local.address && this.connection.remote.address === remote.address
+  }
+
   /** Says that the next record of the session has this number. */
   startAt(number: number): void {
     this.next = number

@@ -6,38 +6,29 @@
  * States: open → closing (queues empty themselves, goodbye) → closed. `onClosed` comes exactly once.
  */
 
-import { EarshotError, protocolViolation } from '../errors.ts'
-import { CLOSE_FLUSH_MS, CLOSE_TIMEOUT_MS, MAX_INFO_BYTES, MAX_PATHS, MAX_REASON_BYTES } from '../limits.ts'
+import { EarshotError } from '../errors.ts'
+import { CLOSE_FLUSH_MS, CLOSE_TIMEOUT_MS, MAX_PATHS, MAX_REASON_BYTES } from '../limits.ts'
 import type { Clock } from '../platform/clock.ts'
 import type { SocketAddress } from '../platform/network.ts'
 import { boundText } from '../wire/bound-text.ts'
-import { ByteReader } from '../wire/byte-reader.ts'
 import { ByteWriter } from '../wire/byte-writer.ts'
 import {
-  boundedUtf8,
-  CALL_POOL,
-  decodeLabel,
-  decodeStreamFrame,
   encodeLabel,
   encodeStreamFrame,
-  FIRST_STREAM_TYPE,
   Frame,
   type Goodbye,
   type GoodbyeCode,
-  isPayload,
-  isStreamData,
-  LAST_STREAM_TYPE,
   MESSAGE_POOL,
   type Pool,
   poolOf,
   type StreamFrame,
 } from './frame.ts'
 import { SESSION_ID_BYTES, type SessionOffer } from './hello.ts'
-import { ReceivedLabels, SentLabels } from './label-table.ts'
+import { SentLabels } from './label-table.ts'
 import type { Path } from './path.ts'
 import { Paths, type PathsHandlers } from './paths.ts'
-import { Reassembly, type ReassemblyBudget } from './reassembly.ts'
-import { ReceiveCredit } from './receive-credit.ts'
+import type { ReassemblyBudget } from './reassembly.ts'
+import { type FrameHandlers, ReceivedFrames } from './received-frames.ts'
 import type { SecureConnection } from './secure-connection.ts'
 import { SendQueue } from './send-queue.ts'
 
@@ -66,21 +57,12 @@ export interface SessionConnection {
   readonly decides: boolean
 }
 
-export interface SessionHandlers {
-  /** A payload frame; `length` is what it costs of the pool's credit, for `hold`. */
-  onPayload(type: number, a: number, b: number, body: Uint8Array, length: number): void
-  onReceipt(number: number, outcome: number): void
-  onCancel(question: number): void
-  /** The asker of a streamed answer takes `count` more items. */
-  onPull(question: number, count: number): void
-  onStreamFrame(frame: StreamFrame): void
+export interface SessionHandlers extends FrameHandlers {
   /** The path takes more, after it had enough. */
   onWritable(): void
   onPresence(presence: Presence): void
   /** What is sent leaves on another connection than before. */
   onPath(): void
-  /** The peer changed its public data: JSON text, empty for none. */
-  onInfo(info: string): void
   /** A record is about to be filled: `sendNow` may add to it. */
   onSpare(): void
   onClosed(end: SessionEnd): void
@@ -95,9 +77,7 @@ export class Session implements PathsHandlers {
   readonly #queue: SendQueue
   readonly #paths: Paths
   readonly #sentLabels = new SentLabels()
-  readonly #receivedLabels = new ReceivedLabels()
-  readonly #credits: readonly [ReceiveCredit, ReceiveCredit] = [new ReceiveCredit(), new ReceiveCredit()]
-  readonly #reassemblies: readonly [Reassembly, Reassembly]
+  readonly #received: ReceivedFrames
   readonly #grantCredit = (): void => this.#grant()
   #grantScheduled = false
   #writable = true
@@ -116,9 +96,6 @@ export class Session implements PathsHandlers {
     this.#clock = clock
     this.#decides = first.decides
     this.#handlers = handlers
-    // Not in the midst of another session's record.
-    const share = budget.share(first.connection.origin, error => clock.afterTurn(() => this.abort(error)))
-    this.#reassemblies = [new Reassembly(share), new Reassembly(share)]
     this.#paths = new Paths(clock, this)
     this.#queue = new SendQueue({
       sendRecord: plaintext => {
@@ -128,6 +105,9 @@ export class Session implements PathsHandlers {
       afterTurn: fn => clock.afterTurn(fn),
       onSpare: () => handlers.onSpare(),
     })
+    // Not in the midst of another session's record.
+    const share = budget.share(first.connection.origin, error => clock.afterTurn(() => this.abort(error)))
+    this.#received = new ReceivedFrames(handlers, this.#queue, share)
     this.#lastPath = this.#paths.add({ ...first, receivedByPeer: undefined })
   }
 
@@ -203,8 +183,7 @@ export class Session implements PathsHandlers {
     if (this.isFull) return false
     const now = this.#clock.now()
     const freshMs = Math.min(FRESH_MS, now - this.#doubtedAt)
-    const isLike = (path: Path) =>
-      hasSameEnds(path.connection, connection) || (networks !== undefined && path.networks === networks)
+    const isLike = (path: Path) => path.hasEndsOf(connection) || (networks !== undefined && path.networks === networks)
     return !all.some(path => path.silenceMs(now) < freshMs && isLike(path))
   }
 
@@ -213,9 +192,7 @@ export class Session implements PathsHandlers {
     try {
       const path = this.#paths.add({ ...connection, receivedByPeer })
       // Who dials anew between the same two addresses thinks that the connection there is dead.
-      const replaced = this.#paths.all.filter(
-        other => other !== path && hasSameEnds(other.connection, connection.connection),
-      )
+      const replaced = this.#paths.all.filter(other => other !== path && other.hasEndsOf(connection.connection))
       if (connection.decides) path.replaces = replaced
       if (replaced.includes(this.#paths.chosen!)) this.#paths.use(path)
       else this.#paths.choose()
@@ -246,7 +223,7 @@ export class Session implements PathsHandlers {
 
   /** How many names the other side has told. */
   get labelCount(): number {
-    return this.#receivedLabels.count
+    return this.#received.labels.count
   }
 
   /** The number that stands for a channel's or question's name; the other side learns it first. */
@@ -259,7 +236,7 @@ export class Session implements PathsHandlers {
   }
 
   labelName(id: number): string {
-    return this.#receivedLabels.name(id)
+    return this.#received.labels.name(id)
   }
 
   receipt(number: number, outcome: number): void {
@@ -291,11 +268,11 @@ export class Session implements PathsHandlers {
 
   /** The application has not read `bytes` of messages yet: the peer gets no new credit for them. */
   hold(pool: Pool, bytes: number): void {
-    this.#credits[pool].hold(bytes)
+    this.#received.hold(pool, bytes)
   }
 
   release(pool: Pool, bytes: number): void {
-    this.#credits[pool].release(bytes)
+    this.#received.release(pool, bytes)
     if (this.#grantScheduled || this.#isClosed) return
     this.#grantScheduled = true
     this.#clock.afterTurn(this.#grantCredit)
@@ -380,8 +357,7 @@ export class Session implements PathsHandlers {
 
   onRecord(plaintext: Uint8Array): void {
     if (this.#isClosed) return
-    const reader = new ByteReader(plaintext)
-    while (reader.offset < reader.end && !this.#isClosed) this.#frame(reader)
+    this.#received.read(plaintext)
     this.#grant()
   }
 
@@ -425,77 +401,6 @@ export class Session implements PathsHandlers {
     this.#finish({ code, reason: '', byPeer: false, retryAfterMs: 0, error })
   }
 
-  #frame(reader: ByteReader): void {
-    const type = reader.uint8('frame type')
-    if (isPayload(type)) {
-      const start = reader.offset - 1
-      const a = reader.varint('frame field a')
-      const b = reader.varint('frame field b')
-      const body = reader.view(reader.varint('body length'), 'body')
-      const length = reader.offset - start
-      if (!isStreamData(type)) this.#credits[poolOf(type)].received(length)
-      this.#handlers.onPayload(type, a, b, body, length)
-      return
-    }
-    this.#controlFrame(type, reader)
-  }
-
-  #controlFrame(type: number, reader: ByteReader): void {
-    switch (type) {
-      case Frame.credit:
-        this.#queue.addCredit(readPool(reader), reader.varint('credit'))
-        return
-      case Frame.label: {
-        const { id, name } = decodeLabel(reader)
-        this.#receivedLabels.add(id, name)
-        return
-      }
-      case Frame.receipt:
-        this.#handlers.onReceipt(reader.varint('receipt number'), reader.uint8('receipt outcome'))
-        return
-      case Frame.cancel:
-        this.#handlers.onCancel(reader.varint('question id'))
-        return
-      case Frame.pull:
-        this.#handlers.onPull(reader.varint('question id'), reader.varint('item count'))
-        return
-      case Frame.info:
-        this.#handlers.onInfo(boundedUtf8(reader, MAX_INFO_BYTES, 'info'))
-        return
-      case Frame.firstFragment: {
-        const pool = readPool(reader)
-        this.#reassemblies[pool].begin(reader.varint('frame length'))
-        this.#fragment(pool, reader)
-        return
-      }
-      case Frame.fragment:
-        this.#fragment(readPool(reader), reader)
-        return
-      default:
-        if (type < FIRST_STREAM_TYPE || type > LAST_STREAM_TYPE) {
-          throw protocolViolation(`a frame of unknown type ${type}`)
-        }
-        this.#handlers.onStreamFrame(decodeStreamFrame(type, reader))
-    }
-  }
-
-  #fragment(pool: Pool, reader: ByteReader): void {
-    const fragment = reader.view(reader.varint('fragment length'), 'fragment')
-    this.#credits[pool].received(fragment.length)
-    const frame = this.#reassemblies[pool].add(fragment)
-    if (!frame) return
-    const inner = new ByteReader(frame)
-    const type = inner.uint8('frame type')
-    if (!isPayload(type) || isStreamData(type) || poolOf(type) !== pool) {
-      throw protocolViolation(`a frame of type ${type} in fragments of pool ${pool}`)
-    }
-    const a = inner.varint('frame field a')
-    const b = inner.varint('frame field b')
-    const body = inner.view(inner.varint('body length'), 'body')
-    inner.finish('a fragmented frame')
-    this.#handlers.onPayload(type, a, b, body, frame.length)
-  }
-
   #setPresence(presence: Presence): void {
     if (presence === this.#presence) return
     this.#presence = presence
@@ -506,13 +411,7 @@ export class Session implements PathsHandlers {
   #grant(): void {
     this.#grantScheduled = false
     if (!this.#writable || this.#isClosed) return
-    this.#grantPool(MESSAGE_POOL)
-    this.#grantPool(CALL_POOL)
-  }
-
-  #grantPool(pool: Pool): void {
-    const bytes = this.#credits[pool].grant()
-    if (bytes > 0) this.#queue.control(new ByteWriter(10).uint8(Frame.credit).uint8(pool).varint(bytes).finish())
+    this.#received.grant()
   }
 
   #finish(end: SessionEnd): void {
@@ -520,7 +419,7 @@ export class Session implements PathsHandlers {
     this.#isClosed = true
     const error = end.error ?? new EarshotError('closed', `the session has ended: ${end.code}`, { reason: end.reason })
     this.#queue.abort(error)
-    for (const reassembly of this.#reassemblies) reassembly.discard()
+    this.#received.discard()
     // Who has said goodbye hangs up, or is cut off after a second; nobody waits for who was given up.
     if (end.byPeer || isViolation(end.code)) this.#paths.end()
     else this.#paths.abort(end.error)
@@ -533,18 +432,6 @@ export class Session implements PathsHandlers {
 /** A path that was heard so recently lives. */
 const FRESH_MS = 1_000
 
-type Ends = Pick<SecureConnection, 'local' | 'remote'>
-
-function hasSameEnds(a: Ends, b: Ends): boolean {
-  return a.local.address === b.local.address && a.remote.address === b.remote.address
-}
-
 function isViolation(code: GoodbyeCode): boolean {
   return code === 'protocol-violation' || code === 'limit-reached'
-}
-
-function readPool(reader: ByteReader): Pool {
-  const pool = reader.uint8('pool')
-  if (pool !== MESSAGE_POOL && pool !== CALL_POOL) throw protocolViolation(`there is no pool ${pool}`)
-  return pool
 }

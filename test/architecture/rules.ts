@@ -109,7 +109,6 @@ export const MAX_LINES = 450
 /** Longer files, each with its reason. */
 const LONG_FILES: Readonly<Record<string, string>> = {
   'src/limits.ts': 'every limit with its reason on one page',
-  'src/session/session.ts': 'everything that a session is told and does, with its frames',
   'src/endpoint/room.ts': 'the public surface of a room in one place, half of it documentation',
 }
 
