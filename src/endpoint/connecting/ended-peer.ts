@@ -23,7 +23,7 @@ export function hasEnded(peer: Peer, error: unknown, now: number): boolean {
   return isGone && (isInitiator || wasClosedByPeer || session.awayMs(now) >= BELIEVED_AFTER_MS)
 }
 
-/** Nobody is there, or somebody else. */
+/** Nobody is there, or somebody else who proves it. Alerts prove nothing: anybody on the way can forge one. */
 function answersWithoutPeer({ code, reason }: { readonly code: string; readonly reason?: string }): boolean {
-  return reason === NOBODY_LISTENS || code === 'untrusted-peer' || code === 'wrong-service'
+  return reason === NOBODY_LISTENS || code === 'untrusted-peer'
 }
