@@ -311,6 +311,7 @@ export class Internet implements Discovery {
         exchange: 'live',
         isControlling: room.selfId > id,
         send: message => this.#send(id, message),
+        onRemoteRestart: () => room.probe(id),
       },
       introduce: introduction => room.introduce(id, introduction),
       budget: this.#budget,
@@ -336,7 +337,6 @@ export class Internet implements Discovery {
       trustedCertificates,
       mapPort,
       onWarning: error => this.#warn(error),
-      onRemoteRestart: () => room.probe(id),
     }
   }
 
