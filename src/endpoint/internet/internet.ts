@@ -79,6 +79,8 @@ interface Reached {
 
 /** A session over the LAN may stand on one side sooner than on the other. */
 const REVIEW_AFTER_MS = 2_000
+/** It was there, and was lost before it was used. */
+const MISSED_RETRY_MS = 10_000
 /** A direct path that stands for so long is believed in. */
 const RELAY_LINGER_MS = 30_000
 /** While brokers are up, one message in so many goes over common peers, too: the other side may have no broker. */
@@ -374,8 +376,9 @@ export class Internet implements Discovery {
     else if (connection === undefined || (connection === 'lan' && !traversal.carriesSession)) this.#end(id)
     else if (connection === 'direct') this.#endRelays(id, traversal)
     else if (connection === 'relay') {
-      if (this.#options.platform.clock.now() - begunAt >= DIRECT_RETRY_MS) this.#restart(reached)
-      this.#review(id, DIRECT_RETRY_MS)
+      const pauseMs = traversal.hasMissedDirect ? MISSED_RETRY_MS : DIRECT_RETRY_MS
+      if (this.#options.platform.clock.now() - begunAt >= pauseMs) this.#restart(reached)
+      this.#review(id, pauseMs)
     }
   }
 

@@ -82,6 +82,9 @@ export class Traversal {
     return this.#hasCarried && !this.carriesSession
   }
 
+  /** A path that was better than a relay was found, and came to nothing: it is worth another try soon. */
+  hasMissedDirect = false
+
   /** Whether the application asked for the peer; it does not matter on which connection it comes then. */
   isWanted = false
 
@@ -94,6 +97,7 @@ export class Traversal {
   restart(): void {
     this.#refusal = undefined
     this.#hasCarried = false
+    this.hasMissedDirect = false
     this.#agent.restart()
     this.#follow()
   }
@@ -183,8 +187,10 @@ export class Traversal {
   }
 
   async #introduce(introduction: Omit<Introduction, 'isWanted'>): Promise<void> {
-    const { connection } = introduction
+    const { connection, route } = introduction
+    const isBetter = route.kind !== 'relay'
     if (this.#isClosed || connection.isClosed) {
+      this.hasMissedDirect ||= isBetter
       connection.destroy()
       return
     }
@@ -196,6 +202,7 @@ export class Traversal {
     } catch (error) {
       connection.destroy()
       if (!(error instanceof EarshotError)) throw error
+      this.hasMissedDirect ||= isBetter
       if (!IS_OF_THE_WAY.includes(error.code)) this.#refusal = error
       // The peer itself has spoken: over another path it would say the same.
       if (error.code === 'refused' && error.reason !== 'duplicate') this.#rejectAll(error)
