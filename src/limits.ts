@@ -330,8 +330,14 @@ export const MAX_ADDRESSES_PER_PEER = 16
 export const MAX_PARALLEL_DIALS = 32
 /** Letters of one peer that are carried to others: descriptions of paths take about one a second, presence less. */
 export const MAX_LETTERS_PER_SECOND = 16
+/** Of these, letters that concern everybody: each becomes as many as there are peers. */
+export const MAX_GROUP_LETTERS_PER_SECOND = 2
+/** Letters handed on, of all peers together. */
+export const MAX_CARRIED_LETTERS_PER_SECOND = 4_096
 /** Common peers that are asked to carry one letter: those that relay first. */
 export const MAX_CARRIERS = 4
+/** Peers of whom it is remembered who carries letters to them, the one written to longest ago forgotten first. */
+export const MAX_REMEMBERED_CARRIERS = 256
 /** Streams that a volunteer relays, of all peers, and of one: each is a connection between two peers. */
 export const MAX_RELAYED_STREAMS = 256
 export const MAX_RELAYED_STREAMS_PER_PEER = 32

@@ -657,6 +657,7 @@ export class Room implements AsyncDisposable {
 
   #onPath(peer: Peer): void {
     this.#emitter.emit('path', { peer, path: this.#path(peer) })
+    this.#relaying.onPath(peer)
     this.#internet?.onPath(peer.id)
   }
 

@@ -122,6 +122,7 @@ export class Internet implements Discovery {
       onSpent: error => this.#onBudgetSpent(error),
     })
     this.#notices = new Notices(platform.clock)
+    room.relaying.listen((fromId, connection, relayId) => this.#onRelayed(fromId, connection, relayId))
     const { clock, random } = platform
     const agent = () => this.#agentSettings()
     this.offers = new Offers({ clock, identity, name: options.name, service, agent, budget: this.#budget, room })
@@ -160,8 +161,6 @@ export class Internet implements Discovery {
 
   async start(): Promise<void> {
     this.#pool?.watchHealth(health => this.#onHealth(health))
-    const { relaying } = this.#options.room
-    relaying.listen((fromId, connection, relayId) => this.#onRelayed(fromId, connection, relayId))
     await this.#ways.start()
   }
 

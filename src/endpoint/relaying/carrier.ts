@@ -4,9 +4,14 @@
  */
 
 import { EarshotError } from '../../errors.ts'
-import { MAX_LETTERS_PER_SECOND, MAX_PEERS } from '../../limits.ts'
+import {
+  MAX_CARRIED_LETTERS_PER_SECOND,
+  MAX_GROUP_LETTERS_PER_SECOND,
+  MAX_LETTERS_PER_SECOND,
+  MAX_PEERS,
+} from '../../limits.ts'
 import type { Clock } from '../../platform/clock.ts'
-import { TokenBuckets } from '../../rendezvous/token-bucket.ts'
+import { TokenBucket, TokenBuckets } from '../../rendezvous/token-bucket.ts'
 import type { LetterTopics } from './letter-topics.ts'
 import { type Letter, readLetter } from './words.ts'
 
@@ -21,6 +26,9 @@ export class Carrier {
   readonly #room: CarrierRoom
   readonly #topics: LetterTopics
   readonly #senders: TokenBuckets
+  readonly #toAll: TokenBuckets
+  /** Of everybody, in copies: one letter to all is one to each. */
+  readonly #copies: TokenBucket
   /** Who wants to be told of others; undefined where we do not volunteer. */
   readonly #audience: ReadonlySet<string> | undefined
 
@@ -28,14 +36,18 @@ export class Carrier {
     this.#room = room
     this.#topics = topics
     this.#audience = audience
-    const perSecond = MAX_LETTERS_PER_SECOND
-    this.#senders = new TokenBuckets({ clock, perSecond, burst: 4 * perSecond, maxKeys: MAX_PEERS })
+    const buckets = (perSecond: number) =>
+      new TokenBuckets({ clock, perSecond, burst: 4 * perSecond, maxKeys: MAX_PEERS })
+    this.#senders = buckets(MAX_LETTERS_PER_SECOND)
+    this.#toAll = buckets(MAX_GROUP_LETTERS_PER_SECOND)
+    const perSecond = MAX_CARRIED_LETTERS_PER_SECOND
+    this.#copies = new TokenBucket({ clock, perSecond, burst: perSecond })
   }
 
   /** The answer to `CARRY`. */
   async carry(question: unknown, fromId: string): Promise<void> {
     const letter = readLetter(question)
-    if (!this.#senders.of(fromId).take()) throw new EarshotError('limit-reached', 'too many letters at once')
+    if (!this.#senders.of(fromId).take()) throw tooMany()
     if (this.#topics.isGroup(letter.topic)) this.#tellAll(letter, fromId)
     else await this.#carryToOne(letter, fromId)
   }
@@ -43,17 +55,24 @@ export class Carrier {
   async #carryToOne(letter: Letter, fromId: string): Promise<void> {
     const id = this.#topics.ownerOf(letter.topic, this.#room.peerIds())
     if (id === undefined || id === fromId) throw new EarshotError('unknown-peer', 'no peer of ours is meant')
+    if (!this.#copies.take()) throw tooMany()
     await this.#room.hand(id, letter)
   }
 
   #tellAll(letter: Letter, fromId: string): void {
     if (!this.#audience) throw new EarshotError('refused', 'only a relay tells everybody')
+    if (!this.#toAll.of(fromId).take()) throw tooMany()
     for (const id of this.#room.peerIds()) {
       if (id === fromId || !this.#audience.has(id)) continue
+      if (!this.#copies.take()) throw tooMany()
       // Who is on the way out does not hear it.
       this.#room.hand(id, letter).catch(ignore)
     }
   }
+}
+
+function tooMany(): EarshotError {
+  return new EarshotError('limit-reached', 'more letters come than are carried')
 }
 
 function ignore(): void {}

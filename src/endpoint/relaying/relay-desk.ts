@@ -74,16 +74,26 @@ export class RelayDesk {
     for (const relayed of [...this.#relayed]) relayed.end(error)
   }
 
+  /** Who is not reached directly any more is not relayed: its way could lead through the other one, and so in a circle. */
+  endOf(id: string): void {
+    const error = new EarshotError('unreachable', 'this relay does not reach the peer directly any more')
+    for (const relayed of [...this.#relayed]) if (isOf(relayed, id)) relayed.end(error)
+  }
+
   #check(fromId: string, toId: string): void {
     if (this.#budget.isSpent) throw new EarshotError('limit-reached', 'the budget of this relay is used up')
     if (toId === fromId) throw new EarshotError('refused', 'a relay leads to somebody else')
     if (!this.#room.isDirect(toId)) throw new EarshotError('unknown-peer', 'this relay does not reach that peer')
     if (!this.#room.isDirect(fromId)) throw new EarshotError('refused', 'relays are not chained')
     const all = [...this.#relayed]
-    const ofPeer = all.filter(each => each.fromId === fromId || each.toId === fromId)
-    if (all.length >= MAX_RELAYED_STREAMS || ofPeer.length >= MAX_RELAYED_STREAMS_PER_PEER)
+    const mostOfOne = Math.max(...[fromId, toId].map(id => all.filter(each => isOf(each, id)).length))
+    if (all.length >= MAX_RELAYED_STREAMS || mostOfOne >= MAX_RELAYED_STREAMS_PER_PEER)
       throw new EarshotError('limit-reached', 'this relay has no room for more')
   }
+}
+
+function isOf({ fromId, toId }: Relayed, id: string): boolean {
+  return id === fromId || id === toId
 }
 
 /** One direction: its end and its failures pass on. */

@@ -6,7 +6,7 @@
  *     us ── RELAY ──► volunteer ── RELAYED ──► them            streams: a connection of the session goes through
  */
 
-import type { EarshotError } from '../../errors.ts'
+import { EarshotError } from '../../errors.ts'
 import type { AnswerFunction } from '../../messaging/received-questions.ts'
 import type { AcceptFunction } from '../../messaging/streams.ts'
 import { encodeValue } from '../../messaging/value.ts'
@@ -97,7 +97,7 @@ export class Relaying {
   answerer(name: string): AnswerFunction<Peer> | undefined {
     if (name === CARRY) return (question, { from }) => this.#carrier.carry(question, from.id)
     if (!this.#onRelayed) return undefined
-    if (name === CARRIED) return question => this.commonPeers.onLetter(readLetter(question))
+    if (name === CARRIED) return (question, { from }) => this.commonPeers.onLetter(readLetter(question), from.id)
     if (name === VOLUNTEER) return (_, { from }) => this.commonPeers.onVolunteer(from.id)
     return undefined
   }
@@ -117,16 +117,28 @@ export class Relaying {
   connect(relayId: string, toId: string): TcpConnection | undefined {
     const relay = this.#options.room.peer(relayId)
     if (!relay || !isDirect(relay)) return undefined
-    const stream = relay.messenger.open(RELAY, encodeValue({ to: toId }), undefined)
-    return new StreamConnection(stream, endsOf(relay))
+    try {
+      const stream = relay.messenger.open(RELAY, encodeValue({ to: toId }), undefined)
+      return new StreamConnection(stream, endsOf(relay))
+    } catch (error) {
+      // The program has as many streams to it as there may be.
+      if (error instanceof EarshotError) return undefined
+      throw error
+    }
   }
 
   onPeer(peer: Peer): void {
     if (!this.#desk) return
-    this.#ask(peer.id, VOLUNTEER, undefined).then(
+    // It is told once, and may be away just now.
+    this.#ask(peer.id, VOLUNTEER, undefined, Number.POSITIVE_INFINITY).then(
       () => this.#audience.add(peer.id),
       () => {}, // It does not look for others.
     )
+  }
+
+  /** What is sent to the peer leaves on another path. */
+  onPath(peer: Peer): void {
+    if (!isDirect(peer)) this.#desk?.endOf(peer.id)
   }
 
   onPeerGone(id: string): void {
@@ -139,10 +151,10 @@ export class Relaying {
     return [...this.#options.room.peers()].filter(({ state }) => state === 'here')
   }
 
-  async #ask(id: string, name: string, question: unknown): Promise<unknown> {
+  async #ask(id: string, name: string, question: unknown, timeoutMs: number = ANSWER_TIMEOUT_MS): Promise<unknown> {
     const peer = this.#options.room.peer(id)
     if (!peer) return undefined
-    return peer.messenger.ask(name, encodeValue(question), { timeoutMs: ANSWER_TIMEOUT_MS, signal: undefined })
+    return peer.messenger.ask(name, encodeValue(question), { timeoutMs, signal: undefined })
   }
 }
 

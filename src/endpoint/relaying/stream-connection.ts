@@ -73,12 +73,9 @@ export class StreamConnection implements TcpConnection {
   async #read(handlers: TcpHandlers): Promise<void> {
     try {
       for (;;) {
-        if (this.#isPaused) {
-          await new Promise<void>(resolve => {
-            this.#resumed = resolve
-          })
-        }
         const { done, value } = await this.#reader.read()
+        // Also when it was paused while nothing came.
+        while (this.#isPaused && !this.#isClosed) await this.#untilResumed()
         if (this.#isClosed) return
         if (done) break
         handlers.onData(value)
@@ -90,6 +87,12 @@ export class StreamConnection implements TcpConnection {
     this.#hasEnded = true
     handlers.onEnd()
     this.#closeIfOver()
+  }
+
+  #untilResumed(): Promise<void> {
+    return new Promise(resolve => {
+      this.#resumed = resolve
+    })
   }
 
   #closeIfOver(): void {
@@ -105,17 +108,13 @@ export class StreamConnection implements TcpConnection {
     if (!this.#hasEnded) this.#reader.cancel(word).catch(ignore)
     this.#writer.abort(word).catch(ignore)
     // Not within the call that closes it.
-    queueMicrotaskOf(() => this.#handlers?.onClose(error))
+    void Promise.resolve().then(() => this.#handlers?.onClose(error))
   }
 }
 
 function asEarshotError(thrown: unknown): EarshotError {
   if (thrown instanceof EarshotError) return thrown
   return new EarshotError('lost', `the relayed connection broke: ${asError(thrown).message}`, { cause: thrown })
-}
-
-function queueMicrotaskOf(fn: () => void): void {
-  void Promise.resolve().then(fn)
 }
 
 function ignore(): void {}
