@@ -57,3 +57,20 @@ test('says of each server why it is of no use, and fails where none answers', as
   ])
   expect(process.stderr.text).toMatch(/no answer from stun:127\.0\.0\.1:9[\s\S]*hint:/)
 })
+
+test.each([
+  [['--stun', 'bad host'], "'stun:bad host' is no URI"],
+  [['--stun', 'turn:a.example'], 'is no STUN server'],
+  [['--stun', ''], 'is no URI'],
+])('what is no server is refused before anybody is asked: %j', async (args, said) => {
+  const process = earshot(['nat', ...args, '--timeout', '300ms', '--json'])
+  expect(await process.exitCode).toBe(2)
+  expect(process.stdout.text).toBe('')
+  expect(process.stderr.text).toContain(said)
+})
+
+test('the variable is refused as a whole where one of its servers is none', async () => {
+  const process = earshot(['nat', '--json'], { EARSHOT_STUN: '127.0.0.1:9 stun:' })
+  expect(await process.exitCode).toBe(2)
+  expect(process.stderr.text).toContain("'stun:' is no URI")
+})
