@@ -49,6 +49,17 @@ export type { Candidate, CandidateTransport, CandidateType } from './nat/ice/can
 export type { PathKind } from './nat/ice/candidate-pair.ts'
 export type { DirectPolicy } from './nat/ice/description.ts'
 export type { PathMethod, PathReport, PathResult } from './nat/ice/journal.ts'
+export {
+  type Chance,
+  COMMON_NATS,
+  type CommonNat,
+  commonNatOf,
+  type Likelihood,
+  type LikelihoodOptions,
+  likelihood,
+  type NatTraits,
+  type TransportTraits,
+} from './nat/ice/likelihood.ts'
 export type { NatSummary } from './nat/ice/nat-summary.ts'
 export type { PortMappingProtocol } from './nat/port-mapping/mapping-service.ts'
 export type { PortMapping, PortMappingState } from './nat/port-mapping/port-mapping.ts'

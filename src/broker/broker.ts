@@ -200,6 +200,11 @@ function guarded(guard: ClientGuard, bytes: Uint8Array, onRefused: (error: Error
   }
 }
 
+/** Rejects with `not-installed` where the package is missing, or does not load. */
+export async function loadBrokerPackage(name: 'aedes' | 'ws'): Promise<void> {
+  await (name === 'aedes' ? installed(name, import('aedes')) : installed(name, import('ws')))
+}
+
 async function loadLibraries(settings: BrokerSettings): Promise<Libraries> {
   const { Aedes } = await installed('aedes', import('aedes'))
   const ws = settings.webSocketPort === undefined ? undefined : await installed('ws', import('ws'))

@@ -30,17 +30,17 @@ export function addInternetFlags(program: Command): void {
     .addOption(
       new Option('--rendezvous <url>', 'a broker where peers of different networks meet, mqtts://HOST; may be repeated')
         .env('EARSHOT_RENDEZVOUS')
-        .argParser(listOf(brokerUrl)),
+        .argParser(listOf('EARSHOT_RENDEZVOUS', brokerUrl)),
     )
     .addOption(
       new Option('--stun <url>', 'a STUN server: host, host:port or stun: URI; may be repeated')
         .env('EARSHOT_STUN')
-        .argParser(listOf(stunUrl)),
+        .argParser(listOf('EARSHOT_STUN', stunUrl)),
     )
     .addOption(
       new Option('--turn <url>', 'a TURN server that relays, turn:USER:PASSWORD@HOST; may be repeated')
         .env('EARSHOT_TURN')
-        .argParser(listOf(turnUrl)),
+        .argParser(listOf('EARSHOT_TURN', turnUrl)),
     )
     .addOption(
       new Option('--direct <when>', 'direct paths: prefer, only (no relay) or never (relays only)')
@@ -88,10 +88,15 @@ export function withServers({ rendezvous, stun, turn, direct, relayBudgetBytes }
   }
 }
 
-/** A variable may name several, with blanks between. */
-function listOf<Item>(parse: (text: string) => Item): (text: string, previous?: readonly Item[]) => readonly Item[] {
+/** A variable may name several, with blanks between; in an argument a blank is a mistake. */
+function listOf<Item>(
+  variable: string,
+  parse: (text: string) => Item,
+): (text: string, previous?: readonly Item[]) => readonly Item[] {
   return (text, previous = []) => {
-    const words = text.split(/\s+/).filter(word => word !== '')
+    // The parser of the command line hands over both alike.
+    const isVariable = text === process.env[variable]
+    const words = isVariable ? text.split(/\s+/).filter(word => word !== '') : [text]
     return [...previous, ...words.map(parse)]
   }
 }

@@ -7,6 +7,7 @@ import { addAsk } from './commands/ask.ts'
 import { addBroker } from './commands/broker.ts'
 import { addChat } from './commands/chat.ts'
 import { addConnect } from './commands/connect.ts'
+import { addDoctor } from './commands/doctor.ts'
 import { addInterfaces } from './commands/interfaces.ts'
 import { addNat } from './commands/nat.ts'
 import { addPing } from './commands/ping.ts'
@@ -29,6 +30,7 @@ Examples:
   $ earshot pipe Ada < film.mkv      stdin to where 'earshot pipe' waits
   $ earshot receive ~/Downloads      take files
   $ earshot send film.mkv --to Ada   send one
+  $ earshot doctor                   what is wrong here, and how to mend it
 
 Exit codes: 0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130 interrupted.
 
@@ -58,6 +60,7 @@ export function createProgram(version: string, run: RunCommand): Command {
   addPipe(program, run)
   addInterfaces(program, run)
   addNat(program, run)
+  addDoctor(program, run)
   addCompat(program, run)
   addBroker(program, run)
   addRelay(program, run)

@@ -4,6 +4,8 @@ export interface Style {
   dim(text: string): string
   bold(text: string): string
   red(text: string): string
+  green(text: string): string
+  yellow(text: string): string
   /** A colour that stays the same for the same `key`, for example the id of a peer. */
   stable(text: string, key: string): string
 }
@@ -23,10 +25,12 @@ const COLOURED: Style = {
   dim: text => sgr(2, text),
   bold: text => sgr(1, text),
   red: text => sgr(31, text),
+  green: text => sgr(32, text),
+  yellow: text => sgr(33, text),
   stable: (text, key) => sgr(PALETTE[hash(key) % PALETTE.length]!, text),
 }
 
-const PLAIN: Style = { dim: same, bold: same, red: same, stable: same }
+const PLAIN: Style = { dim: same, bold: same, red: same, green: same, yellow: same, stable: same }
 
 function same(text: string): string {
   return text

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { defaultInterfaces, type InterfaceChoice } from './interface-choice.ts'
+import { defaultInterfaces, type InterfaceChoice, whyLeftOut } from './interface-choice.ts'
 import type { InterfaceKind, NetworkInterface } from './network.ts'
 
 const LOOPBACK = networkInterface('lo', 'loopback')
@@ -56,4 +56,17 @@ test('a pattern is a name with wildcards and nothing else', () => {
   expect(chosen(dotted, { include: ['eth0.10'] })).toEqual(['eth0.10'])
   expect(chosen(dotted, { include: ['eth'] })).toEqual([])
   expect(chosen([networkInterface('Ethernet (2)', 'wired')], { include: ['Ethernet (*)'] })).toEqual(['Ethernet (2)'])
+})
+
+test('of each one that is left out the reason can be told', () => {
+  const down = networkInterface('eth1', 'wired', { isUp: false })
+  const bare = networkInterface('eth2', 'wired', { addresses: [] })
+  const deaf = networkInterface('eth3', 'wired', { supportsMulticast: false })
+  const all = [...LAPTOP, down, bare, deaf]
+  const reasons = (choice?: InterfaceChoice) => all.map(item => whyLeftOut(item, all, choice))
+  const rest = ['down', 'no-address']
+  expect(reasons()).toEqual([undefined, undefined, 'loopback', 'virtual', 'tunnel', ...rest, 'no-multicast'])
+  expect(reasons({ exclude: ['wl*', 'eth1'] })[1]).toBe('excluded')
+  const [none, other] = [undefined, 'not-included']
+  expect(reasons({ include: ['docker0', 'eth1'] })).toEqual([other, other, other, none, other, ...rest, other])
 })

@@ -29,6 +29,33 @@ export function defaultInterfaces(
   return lan.length > 0 ? lan : multicast.filter(({ kind }) => kind === 'loopback')
 }
 
+/** Why an interface is not among those that are used. */
+export type LeftOut =
+  | 'excluded'
+  | 'not-included'
+  | 'down'
+  | 'no-address'
+  | 'no-multicast'
+  | 'virtual'
+  | 'tunnel'
+  | 'loopback'
+
+/** Undefined where `defaultInterfaces` chooses it of `all`. */
+export function whyLeftOut(
+  item: NetworkInterface,
+  all: readonly NetworkInterface[],
+  choice: InterfaceChoice = {},
+): LeftOut | undefined {
+  if (defaultInterfaces(all, choice).includes(item)) return undefined
+  const { name, isUp, addresses, kind, supportsMulticast } = item
+  if (matches(name, choice.exclude ?? [])) return 'excluded'
+  if (!isUp) return 'down'
+  if (addresses.length === 0) return 'no-address'
+  if (choice.include) return 'not-included'
+  if (kind === 'virtual' || kind === 'tunnel') return kind
+  return supportsMulticast ? 'loopback' : 'no-multicast'
+}
+
 function matches(name: string, patterns: readonly string[]): boolean {
   return patterns.some(pattern => patternToRegExp(pattern).test(name))
 }

@@ -60,7 +60,7 @@ test('says of each server why it is of no use, and fails where none answers', as
 
 test.each([
   [['--stun', 'bad host'], "'stun:bad host' is no URI"],
-  [['--stun', 'turn:a.example'], 'is no STUN server'],
+  [['--stun', 'turn:a.example'], 'is a TURN server'],
   [['--stun', ''], 'is no URI'],
 ])('what is no server is refused before anybody is asked: %j', async (args, said) => {
   const process = earshot(['nat', ...args, '--timeout', '300ms', '--json'])

@@ -32,6 +32,8 @@ export interface BeaconLinkOptions {
   readonly clock: Clock
   readonly network: Network
   onPacket(packet: BeaconPacket, from: SocketAddress, link: BeaconLink): void
+  /** What was sent to all has come back. @default nobody is told */
+  onEcho?(): void
   onWarning(error: EarshotError): void
 }
 
@@ -130,7 +132,11 @@ export class BeaconLink {
 
   /** What comes from elsewhere, from a flood or from ourselves, and what cannot be read, is ignored silently. */
   #onDatagram(bytes: Uint8Array, from: SocketAddress): void {
-    if (this.#isClosed || !this.#hasRoom() || !this.#isOnLink(from.address) || this.isOwn(from)) return
+    if (this.#isClosed || !this.#hasRoom() || !this.#isOnLink(from.address)) return
+    if (this.isOwn(from)) {
+      this.#options.onEcho?.()
+      return
+    }
     let packet: BeaconPacket
     try {
       packet = decodeBeacon(bytes)

@@ -104,7 +104,7 @@ export class BeaconLinks {
  * By what tells them apart. An IPv4 socket belongs to an address, so one that changes is another link; of IPv6 the
  * system chooses the address. The loopback interface of Linux has no route for IPv6 multicast.
  */
-function placesOn(interfaces: readonly NetworkInterface[]): Map<string, LinkPlace> {
+export function placesOn(interfaces: readonly NetworkInterface[]): Map<string, LinkPlace> {
   const places = new Map<string, LinkPlace>()
   for (const link of interfaces) {
     const key = `${link.name} ${link.index}`

@@ -19,10 +19,10 @@ import { type AskedQuestion, queryPackets, responsePackets } from './packets.ts'
 import type { Publication } from './publication.ts'
 import type { Question, ResourceRecord } from './record.ts'
 
-const GROUP: Readonly<Record<AddressFamily, string>> = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
+export const MDNS_GROUP: Readonly<Record<AddressFamily, string>> = { ipv4: '224.0.0.251', ipv6: 'ff02::fb' }
 const WILDCARD: Readonly<Record<AddressFamily, string>> = { ipv4: '0.0.0.0', ipv6: '::' }
 /** Section 11. */
-const TTL = 255
+export const MDNS_TTL = 255
 /** How long the socket of the first question waits for answers. */
 const ONE_SHOT_LISTEN_MS = 3_000
 /** A new IPv6 address cannot be used before its uniqueness has been checked (RFC 4862 section 5.4), a second or two. */
@@ -93,7 +93,7 @@ export class Link {
   async open(): Promise<void> {
     const socket = await this.#openUdp(MDNS_PORT, (bytes, remote) => this.#onDatagram(bytes, remote))
     try {
-      socket.joinGroup(GROUP[this.#options.family])
+      socket.joinGroup(MDNS_GROUP[this.#options.family])
     } catch (error) {
       socket.close()
       throw error
@@ -231,7 +231,7 @@ export class Link {
         port,
         sharePort: port === MDNS_PORT,
         multicastInterface: this.#link.name,
-        multicastTtl: TTL,
+        multicastTtl: MDNS_TTL,
       },
       { onDatagram, onError: error => this.#onError(error) },
     )
@@ -250,6 +250,6 @@ export class Link {
   }
 
   #group(): SocketAddress {
-    return { address: GROUP[this.#options.family], port: MDNS_PORT }
+    return { address: MDNS_GROUP[this.#options.family], port: MDNS_PORT }
   }
 }

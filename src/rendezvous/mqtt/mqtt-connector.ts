@@ -58,7 +58,8 @@ export function mqttConnector({ url, random, ca }: MqttConnectorOptions): Broker
   }
 }
 
-async function loadMqtt(): Promise<typeof import('mqtt')> {
+/** Rejects with `not-installed` where the package is missing, or does not load. */
+export async function loadMqtt(): Promise<typeof import('mqtt')> {
   try {
     return await import('mqtt')
   } catch (cause) {

@@ -1,0 +1,135 @@
+/** The checks of the LAN in virtual time: hosts that are well, and each thing that can be wrong. */
+
+import { expect, test } from 'vitest'
+import { MDNS_PORT } from '../discovery/mdns/link-responder.ts'
+import { checkLan, type Finding } from '../doctor.ts'
+import { EarshotError } from '../errors.ts'
+import { join } from '../index.ts'
+import { type SimulatedHost, type SimulatedNetwork, simulate } from '../testing/index.ts'
+import { checkLanOn } from './check-lan.ts'
+
+async function check(net: SimulatedNetwork, { network }: SimulatedHost): Promise<readonly Finding[]> {
+  return net.until(checkLan({ network }))
+}
+
+function linesOf(findings: readonly Finding[]): string[] {
+  return findings.map(({ check, subject, verdict }) => [verdict, check, ...(subject ? [subject] : [])].join(' '))
+}
+
+function problemsOf(findings: readonly Finding[]): readonly Finding[] {
+  return findings.filter(({ verdict }) => verdict === 'problem')
+}
+
+test('a host that is well has no problem, hears others, and leaves nothing open', async () => {
+  const net = simulate({ seed: 1 })
+  const ada = net.host('ada')
+  const room = await net.until(join('chat', { network: net.host('bob').network }))
+  const told: Finding[] = []
+  const findings = await net.until(checkLan({ network: ada.network, onFinding: each => told.push(each) }))
+  expect(told).toEqual(findings)
+  expect(linesOf(findings)).toEqual([
+    'ok package udx-native',
+    'ok package mqtt',
+    'ok package aedes',
+    'ok package ws',
+    'ok interface eth0',
+    'ok interface lo',
+    'ok ipv6',
+    'ok multicast eth0 IPv4',
+    'ok multicast eth0 IPv6',
+    'ok beacon eth0 192.168.1.2',
+    'ok beacon eth0 IPv6',
+    'ok listener',
+    'ok firewall',
+  ])
+  expect(findings.find(({ check }) => check === 'multicast')?.details).toEqual({ heardFrom: ['192.168.1.3'] })
+  expect(findings.find(({ check }) => check === 'beacon')?.details).toEqual({ peersAt: ['192.168.1.3'] })
+  expect(findings.at(-1)?.message).toContain('packets of others arrive')
+  expect(ada.open()).toEqual([])
+  await net.until(room.close())
+})
+
+test('nothing leaves the link, and on it only the questions that rooms ask', async () => {
+  const net = simulate({ seed: 1 })
+  net.nat('gw')
+  const ada = net.host('ada', { lans: ['gw'] })
+  const sent = new Set<string>()
+  net.trace(({ host, to, protocol, interface: through }) => {
+    if (host === 'ada' && through !== 'lo') sent.add(`${protocol} ${to}`)
+  })
+  await check(net, ada)
+  const beacon = (address: string) => `udp ${address}:24327`
+  expect([...sent].sort()).toEqual(
+    [
+      'udp 224.0.0.251:5353',
+      'udp [ff02::fb]:5353',
+      ...['239.255.252.95', '[ff12::ea75:5f07]', '192.168.1.255', '255.255.255.255'].map(beacon),
+    ].sort(),
+  )
+})
+
+test('a program that has port 5353 to itself is a problem, and it is said which, where the system tells', async () => {
+  const net = simulate({ seed: 1 })
+  const ada = net.host('ada')
+  const other = { address: '0.0.0.0', port: MDNS_PORT, sharePort: false }
+  await ada.launch().network.openUdp(other, { onDatagram() {}, onError() {} })
+  const system = { udpPortUsers: () => ['responder (pid 7)'], firewalls: () => ['ufw'] }
+  const parts = { platform: ada.network, system, interfaces: {}, signal: undefined, onFinding() {} }
+  const findings = await net.until(checkLanOn(parts))
+  const [taken] = problemsOf(findings)
+  expect(linesOf(problemsOf(findings))).toEqual(['problem multicast eth0 IPv4'])
+  expect(taken?.message).toBe('port 5353 belongs to a program that does not share it: responder (pid 7)')
+  expect(taken?.hint).toMatch(/End that program/)
+  expect(findings.at(-1)).toMatchObject({ verdict: 'note', details: { firewalls: ['ufw'] } })
+})
+
+test('a host without a network is in no network', async () => {
+  const net = simulate({ seed: 1 })
+  const alone = net.host('alone', { lans: [] })
+  const problems = problemsOf(await check(net, alone))
+  expect(problems.map(({ message }) => message)).toEqual([
+    'this machine is in no network: only programs on it can be found',
+  ])
+  const chosen = await net.until(checkLan({ network: alone.network, interfaces: { include: ['lo'] } }))
+  expect(problemsOf(chosen)).toEqual([])
+  const none = await net.until(checkLan({ network: alone.network, interfaces: { include: ['eth9'] } }))
+  expect(problemsOf(none).map(({ hint }) => hint)).toEqual([
+    'Name one that is up with --interface; `earshot interfaces` lists them.',
+  ])
+})
+
+test('a package that is missing is a note that says what for, and how to add it', async () => {
+  const net = simulate({ seed: 1 })
+  const { network } = net.host('ada')
+  const cause = Object.assign(new Error("Cannot find package 'udx-native' imported from …"), {
+    code: 'ERR_MODULE_NOT_FOUND',
+  })
+  const broken = new Error('wrong ELF class\n  at …')
+  for (const [why, message, hint] of [
+    [cause, 'is not installed. Without it paths between NATs are TCP or relays.', 'npm install udx-native'],
+    [broken, 'does not load: wrong ELF class. Without it paths between NATs are TCP or relays.', 'Install it again'],
+  ] as const) {
+    const reason = new EarshotError('no-network', 'reliable UDP is missing', { cause: why })
+    const platform = { ...partsOf(network), reliableUdp: async () => ({ kind: 'missing', reason }) as const }
+    const [udx] = await net.until(checkLan({ network: platform }))
+    expect(udx).toMatchObject({ verdict: 'note', subject: 'udx-native', message })
+    expect(udx?.hint).toContain(hint)
+  }
+})
+
+test('it ends when it is aborted, and leaves nothing open', async () => {
+  const net = simulate({ seed: 1 })
+  const ada = net.host('ada')
+  const controller = new AbortController()
+  const checking = checkLan({ network: ada.network, signal: controller.signal })
+  const outcome = checking.catch(reason => reason)
+  await net.advance(300)
+  controller.abort('enough')
+  expect(await net.until(outcome)).toBe('enough')
+  await net.advance(2_000)
+  expect(ada.open()).toEqual([])
+})
+
+function partsOf({ clock, random, network, files, hostName }: SimulatedHost['network']) {
+  return { clock, random, network, files, hostName }
+}
