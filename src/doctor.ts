@@ -3,10 +3,11 @@
  * programs. `docs/doctor.md` explains every check.
  */
 
+import { loadBrokerPackage } from './broker/broker.ts'
 import { checkInternetOn, type InternetReport, type RelayToCheck } from './doctor/check-internet.ts'
 import { checkLanOn } from './doctor/check-lan.ts'
 import type { Finding, OnFinding } from './doctor/finding.ts'
-import { UNKNOWN_SYSTEM } from './doctor/local-system.ts'
+import { type LocalSystem, UNKNOWN_SYSTEM } from './doctor/local-system.ts'
 import { MAX_BROKERS } from './limits.ts'
 import { checkAgentServers } from './nat/ice/agent-options.ts'
 import { portMapperOf } from './nat/port-mapping/port-mapper.ts'
@@ -16,6 +17,7 @@ import { keepProcessAlive } from './platform/node/keep-process-alive.ts'
 import { activeFirewalls, udpPortUsers } from './platform/node/local-programs.ts'
 import { nodePlatform } from './platform/node/node-platform.ts'
 import type { Platform } from './platform/platform.ts'
+import { loadMqtt } from './rendezvous/mqtt/mqtt-connector.ts'
 import { mqttRendezvous } from './rendezvous/mqtt/mqtt-rendezvous.ts'
 import { parseMqttUrl } from './rendezvous/mqtt/mqtt-url.ts'
 import type { Rendezvous } from './rendezvous/rendezvous.ts'
@@ -58,6 +60,16 @@ export interface CheckInternetOptions {
   readonly network?: Platform
 }
 
+const THIS_SYSTEM: LocalSystem = {
+  udpPortUsers,
+  firewalls: activeFirewalls,
+  packages: [
+    { name: 'mqtt', without: 'no broker can be used to find peers beyond the LAN', load: loadMqtt },
+    { name: 'aedes', without: '`earshot broker` does not start', load: () => loadBrokerPackage('aedes') },
+    { name: 'ws', without: '`earshot broker` has no websockets', load: () => loadBrokerPackage('ws') },
+  ],
+}
+
 const LIFETIME_RANGE_MS = [1_000, 600_000] as const
 
 /**
@@ -68,7 +80,7 @@ const LIFETIME_RANGE_MS = [1_000, 600_000] as const
  */
 export async function checkLan(options: CheckLanOptions = {}): Promise<readonly Finding[]> {
   const { interfaces = {}, onFinding = () => {}, signal, network } = options
-  const system = network ? UNKNOWN_SYSTEM : { udpPortUsers, firewalls: activeFirewalls }
+  const system = network ? UNKNOWN_SYSTEM : THIS_SYSTEM
   const release = network ? () => {} : keepProcessAlive()
   try {
     return await checkLanOn({ platform: network ?? nodePlatform(), system, interfaces, onFinding, signal })

@@ -522,3 +522,8 @@ export const MIN_FREE_BYTES = 67_108_864
 export const FREE_SPACE_CHECK_BYTES = 67_108_864
 /** Partial files that nobody has written to for this long are removed when an inbox opens. */
 export const PARTIAL_LIFETIME_MS = 604_800_000
+
+// The doctor ------------------------------------------------------------------------------------------------------------
+
+/** Other devices that one check counts: more make no difference to what it says. */
+export const MAX_HEARD_DEVICES = 256

@@ -19,8 +19,9 @@ import { bridge } from 'earshot/compat/bridge'
 import { type DataType, PeerpyPeer, Tuple } from 'earshot/compat/peerpy'
 import { PythonConnectNode, type PythonConnectPeer } from 'earshot/compat/pythonconnect'
 import { type Broker, startBroker } from 'earshot/broker'
+import { checkInternet, checkLan, type Finding } from 'earshot/doctor'
 import { browse, publish } from 'earshot/mdns'
-import { allocate, allocateTcp, type Allocation, createAgent, discoverBehaviour, measureMappingLifetime, requestBinding } from 'earshot/nat'
+import { allocate, allocateTcp, type Allocation, createAgent, discoverBehaviour, likelihood, measureMappingLifetime, requestBinding } from 'earshot/nat'
 import { interfaces, watchInterfaces } from 'earshot/net'
 import { simulate } from 'earshot/testing'
 import { z } from 'zod'
@@ -57,6 +58,9 @@ hub.on('device', ({ name, peerId }) => name + peerId)
 peer.on('close', ({ connection, error }) => void [connection.id, error?.code])
 const agent = createAgent({ localId: 'a', remoteId: 'b', send: message => void message.length, onPath: ({ kind }) => kind satisfies 'lan' | 'direct' | 'relay' })
 agent.report.advice.join()
+for (const { verdict } of await checkLan({ onFinding: ({ hint }: Finding) => void hint?.length })) verdict satisfies 'ok' | 'note' | 'problem'
+;(await checkInternet({ stun: ['stun:stun.example.org'] })).outlook?.rows.map(({ chance }) => chance)
+likelihood('none', 'symmetric').chance satisfies string
 await using broker: Broker = await startBroker({ port: 0, user: { name: 'ada', password: 'tea' } })
 broker.urls satisfies readonly string[]
 interfaces()[0]?.name satisfies string | undefined

@@ -63,7 +63,8 @@ export function describePorts(ports: PortAllocation | undefined): string {
   return ports.kind
 }
 
-function aboutServers({ udp, tcp }: NatBehaviour): readonly Finding[] {
+/** What became of each server. */
+export function aboutServers({ udp, tcp }: NatBehaviour): readonly Finding[] {
   const names = new Set([...(udp?.servers ?? []), ...(tcp?.servers ?? [])].map(({ server }) => server))
   return [...names].map(name => {
     const reports = [udp, tcp].map(each => each?.servers.find(({ server }) => server === name))

@@ -5,6 +5,7 @@ import { encodeBeacon } from '../discovery/beacon/beacon-packet.ts'
 import { EarshotError } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type Finding, failure, finding } from './finding.ts'
+import { addUpTo } from './heard.ts'
 import type { LocalSystem } from './local-system.ts'
 import { LISTEN_MS, pause } from './pause.ts'
 
@@ -27,7 +28,7 @@ export async function checkBeacon({ platform, system, place, signal }: BeaconChe
     clock,
     network,
     onPacket: (packet, { address }) => {
-      if (packet.kind === 'here') peers.add(address)
+      if (packet.kind === 'here') addUpTo(peers, address)
     },
     onEcho: () => {
       isEchoed = true

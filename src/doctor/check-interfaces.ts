@@ -51,7 +51,7 @@ function aboutAll(used: readonly NetworkInterface[], { include }: InterfaceChoic
     finding({
       check: 'interface',
       verdict: 'problem',
-      message: 'this machine is in no network: only programs on it can be found',
+      message: 'no interface leads to other devices: only programs on this machine can be found',
       hint: 'Connect to a network, or name an interface that is left out with --interface.',
     }),
   ]

@@ -97,7 +97,7 @@ test('a relay with another password is a problem that says what to check', async
   const { find } = await check(stage, 'none', { turn: [{ ...RELAY, credential: 'wrong' }] })
   expect(find('relay')).toMatchObject({
     verdict: 'problem',
-    hint: 'Check user and password (--turn-user, EARSHOT_TURN_PASSWORD).',
+    hint: 'Check user and password (turn:USER:PASSWORD@HOST, or EARSHOT_TURN_USER and EARSHOT_TURN_PASSWORD).',
     details: { code: 'refused', relays: 'tcp' },
   })
 })
@@ -167,6 +167,11 @@ test('IPv6 with a public address is found', async () => {
   const { findings } = await stage.net.until(checkInternet(all))
   const [ipv6] = findings.filter(({ check: name }) => name === 'ipv6')
   expect(ipv6).toMatchObject({ verdict: 'ok', message: expect.stringContaining('public address') })
+  const servers = findings.filter(({ check: name }) => name === 'stun')
+  expect(servers.map(({ subject, verdict }) => `${verdict} ${subject}`)).toEqual([
+    `ok stun:${STUN[0]}:3478`,
+    'ok stun:[2001:db8:99::1]:3478',
+  ])
 })
 
 test('wrong arguments are refused, and it ends when it is aborted', async () => {

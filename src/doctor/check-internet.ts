@@ -6,9 +6,12 @@
 import { discoverBehaviourOn, measureMappingLifetimeOn, type NatBehaviour } from '../nat/behaviour/discover.ts'
 import type { PortMapping } from '../nat/port-mapping/port-mapping.ts'
 import type { MapOptions } from '../nat/port-mapping/port-mapping-options.ts'
+import { parseStunUri } from '../nat/stun/stun-uri.ts'
+import { parseIp } from '../platform/ip-address.ts'
+import type { AddressFamily } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import type { Rendezvous } from '../rendezvous/rendezvous.ts'
-import { aboutIpv6, aboutLifetime, aboutNat } from './about-nat.ts'
+import { aboutIpv6, aboutLifetime, aboutNat, aboutServers } from './about-nat.ts'
 import { checkPortMapping } from './check-port-mapping.ts'
 import { checkRelay } from './check-relay.ts'
 import { checkRendezvous } from './check-rendezvous.ts'
@@ -50,7 +53,7 @@ const LIFETIME_PRECISION = 2
 
 /** Rejects with `signal.reason`, or with a RangeError or TypeError for servers that are none. */
 export async function checkInternetOn(parts: InternetCheckParts): Promise<InternetReport> {
-  const { platform, stun, turn, rendezvous, signal, onFinding } = parts
+  const { platform, turn, rendezvous, signal, onFinding } = parts
   signal?.throwIfAborted()
   const findings: Finding[] = []
   const tell = (...all: readonly Finding[]): void => {
@@ -59,15 +62,14 @@ export async function checkInternetOn(parts: InternetCheckParts): Promise<Intern
       onFinding(each)
     }
   }
-  const behaviour =
-    stun.length === 0 ? undefined : await discoverBehaviourOn(platform, { ...asking(parts), family: 'ipv4' })
+  const behaviour = await discover(parts, 'ipv4')
   tell(...(behaviour ? aboutNat(behaviour) : [noStunServer()]))
   const [mapping] = await Promise.all([
     checkPortMapping(parts).then(found => {
       tell(found)
       return found
     }),
-    checkIpv6(parts).then(tell),
+    checkIpv6(parts).then(found => tell(...found)),
     checkLifetime(parts, behaviour).then(found => tell(...found)),
     ...turn.map(server => checkRelay({ ...parts, ...server }).then(found => tell(...found))),
     ...rendezvous.map(open => checkRendezvous({ ...parts, open }).then(tell)),
@@ -79,13 +81,38 @@ export async function checkInternetOn(parts: InternetCheckParts): Promise<Intern
   return { findings, behaviour, outlook: outlook({ behaviour, isPortMapped, hasReliableUdp }) }
 }
 
-async function checkIpv6(parts: InternetCheckParts): Promise<Finding> {
-  const all = parts.platform.network.interfaces().filter(({ isUp }) => isUp)
-  const isGlobal = all.some(({ addresses }) =>
-    addresses.some(({ family, scope }) => family === 'ipv6' && scope === 'global'),
-  )
-  if (!isGlobal || parts.stun.length === 0) return aboutIpv6(SILENT, isGlobal)
-  return aboutIpv6(await discoverBehaviourOn(parts.platform, { ...asking(parts), family: 'ipv6' }), isGlobal)
+/** Asks the servers that can have an address of that family; undefined where there is none. */
+async function discover(parts: InternetCheckParts, family: AddressFamily): Promise<NatBehaviour | undefined> {
+  const { platform, stun, timeoutMs, trustedCertificates, signal } = parts
+  const servers = stun.filter(server => literalFamily(server) !== OTHER_FAMILY[family])
+  if (servers.length === 0) return undefined
+  return discoverBehaviourOn(platform, {
+    servers,
+    family,
+    timeoutMs,
+    ...(trustedCertificates && { trustedCertificates }),
+    ...(signal && { signal }),
+  })
+}
+
+async function checkIpv6(parts: InternetCheckParts): Promise<readonly Finding[]> {
+  const up = parts.platform.network.interfaces().filter(({ isUp }) => isUp)
+  const own = up.flatMap(({ addresses }) => addresses).filter(({ family }) => family === 'ipv6')
+  const isGlobal = own.some(({ scope }) => scope === 'global')
+  const behaviour = isGlobal ? await discover(parts, 'ipv6') : undefined
+  // Of names, what became of them over IPv4 has been told.
+  const literal = behaviour
+    ? aboutServers(behaviour).filter(({ subject = '' }) => literalFamily(subject) === 'ipv6')
+    : []
+  return [...literal, aboutIpv6(behaviour ?? SILENT, isGlobal)]
+}
+
+/** Of a server that is named by its address. */
+function literalFamily(server: string): AddressFamily | undefined {
+  const { host } = parseStunUri(server)
+  const bytes = parseIp(host)
+  if (bytes === undefined) return undefined
+  return bytes.length === 4 ? 'ipv4' : 'ipv6'
 }
 
 async function checkLifetime(
@@ -112,22 +139,14 @@ async function checkLifetime(
   }
 }
 
-function asking({ stun, timeoutMs, trustedCertificates, signal }: InternetCheckParts) {
-  return {
-    servers: stun,
-    timeoutMs,
-    ...(trustedCertificates && { trustedCertificates }),
-    ...(signal && { signal }),
-  }
-}
-
 function noStunServer(): Finding {
   return finding({
     check: 'stun',
     verdict: 'note',
-    message: 'no STUN server was named, so nothing is known of the NAT',
+    message: 'no STUN server that has an IPv4 address was named, so nothing is known of the NAT',
     hint: 'Name one with --stun or EARSHOT_STUN. None is asked unless you say so, since it learns your address.',
   })
 }
 
+const OTHER_FAMILY = { ipv4: 'ipv6', ipv6: 'ipv4' } as const
 const SILENT: NatBehaviour = { family: 'ipv6', udp: undefined, tcp: undefined, udpBlocked: 'unknown' }

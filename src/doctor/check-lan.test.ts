@@ -5,8 +5,12 @@ import { MDNS_PORT } from '../discovery/mdns/link-responder.ts'
 import { checkLan, type Finding } from '../doctor.ts'
 import { EarshotError } from '../errors.ts'
 import { join } from '../index.ts'
+import { MAX_HEARD_DEVICES } from '../limits.ts'
 import { type SimulatedHost, type SimulatedNetwork, simulate } from '../testing/index.ts'
 import { checkLanOn } from './check-lan.ts'
+import { checkPackages } from './check-packages.ts'
+import { addUpTo } from './heard.ts'
+import { UNKNOWN_SYSTEM } from './local-system.ts'
 
 async function check(net: SimulatedNetwork, { network }: SimulatedHost): Promise<readonly Finding[]> {
   return net.until(checkLan({ network }))
@@ -29,9 +33,6 @@ test('a host that is well has no problem, hears others, and leaves nothing open'
   expect(told).toEqual(findings)
   expect(linesOf(findings)).toEqual([
     'ok package udx-native',
-    'ok package mqtt',
-    'ok package aedes',
-    'ok package ws',
     'ok interface eth0',
     'ok interface lo',
     'ok ipv6',
@@ -73,7 +74,7 @@ test('a program that has port 5353 to itself is a problem, and it is said which,
   const ada = net.host('ada')
   const other = { address: '0.0.0.0', port: MDNS_PORT, sharePort: false }
   await ada.launch().network.openUdp(other, { onDatagram() {}, onError() {} })
-  const system = { udpPortUsers: () => ['responder (pid 7)'], firewalls: () => ['ufw'] }
+  const system = { udpPortUsers: () => ['responder (pid 7)'], firewalls: () => ['ufw'], packages: [] }
   const parts = { platform: ada.network, system, interfaces: {}, signal: undefined, onFinding() {} }
   const findings = await net.until(checkLanOn(parts))
   const [taken] = problemsOf(findings)
@@ -88,7 +89,7 @@ test('a host without a network is in no network', async () => {
   const alone = net.host('alone', { lans: [] })
   const problems = problemsOf(await check(net, alone))
   expect(problems.map(({ message }) => message)).toEqual([
-    'this machine is in no network: only programs on it can be found',
+    'no interface leads to other devices: only programs on this machine can be found',
   ])
   const chosen = await net.until(checkLan({ network: alone.network, interfaces: { include: ['lo'] } }))
   expect(problemsOf(chosen)).toEqual([])
@@ -98,23 +99,44 @@ test('a host without a network is in no network', async () => {
   ])
 })
 
-test('a package that is missing is a note that says what for, and how to add it', async () => {
+test('a package that is missing, or broken, is a note that says what for, and how to add it', async () => {
   const net = simulate({ seed: 1 })
-  const { network } = net.host('ada')
-  const cause = Object.assign(new Error("Cannot find package 'udx-native' imported from …"), {
+  const { clock, random, network, files, hostName } = net.host('ada').network
+  const missing = Object.assign(new Error("Cannot find package 'udx-native' imported from …"), {
     code: 'ERR_MODULE_NOT_FOUND',
   })
-  const broken = new Error('wrong ELF class\n  at …')
-  for (const [why, message, hint] of [
-    [cause, 'is not installed. Without it paths between NATs are TCP or relays.', 'npm install udx-native'],
-    [broken, 'does not load: wrong ELF class. Without it paths between NATs are TCP or relays.', 'Install it again'],
-  ] as const) {
-    const reason = new EarshotError('no-network', 'reliable UDP is missing', { cause: why })
-    const platform = { ...partsOf(network), reliableUdp: async () => ({ kind: 'missing', reason }) as const }
-    const [udx] = await net.until(checkLan({ network: platform }))
-    expect(udx).toMatchObject({ verdict: 'note', subject: 'udx-native', message })
-    expect(udx?.hint).toContain(hint)
+  const reason = new EarshotError('no-network', 'reliable UDP is missing', { cause: missing })
+  const broken = new EarshotError('not-installed', 'mqtt', { cause: new Error('wrong ELF class\n  at …') })
+  // A package of the package is missing.
+  const incomplete = new EarshotError('not-installed', 'aedes', { cause: missing })
+  const platform = {
+    ...{ clock, random, network, files, hostName },
+    reliableUdp: async () => ({ kind: 'missing', reason }) as const,
   }
+  const packages = [
+    { name: 'mqtt', without: 'nothing is found', load: () => Promise.reject(broken) },
+    { name: 'aedes', without: 'no broker starts', load: () => Promise.reject(incomplete) },
+    { name: 'ws', without: 'it is silent', load: async () => {} },
+  ]
+  const findings = await checkPackages(platform, { ...UNKNOWN_SYSTEM, packages })
+  expect(findings).toMatchObject([
+    {
+      verdict: 'note',
+      message: 'is not installed. Without it paths between NATs are TCP or relays.',
+      hint: 'npm install udx-native',
+      details: { isMissing: true },
+    },
+    { verdict: 'note', message: 'does not load: wrong ELF class. Without it nothing is found.' },
+    { verdict: 'note', message: expect.stringMatching(/^does not load: Cannot find package/) },
+    { verdict: 'ok', message: 'loads', hint: undefined },
+  ])
+  expect(findings[1]?.hint).toMatch(/^Install it again, .*npm install mqtt\./)
+})
+
+test('who forges addresses is not counted without end', () => {
+  const heard = new Set<string>()
+  for (let i = 0; i < 2 * MAX_HEARD_DEVICES; i++) addUpTo(heard, `10.0.${i >> 8}.${i & 255}`)
+  expect(heard.size).toBe(MAX_HEARD_DEVICES)
 })
 
 test('it ends when it is aborted, and leaves nothing open', async () => {
@@ -129,7 +151,3 @@ test('it ends when it is aborted, and leaves nothing open', async () => {
   await net.advance(2_000)
   expect(ada.open()).toEqual([])
 })
-
-function partsOf({ clock, random, network, files, hostName }: SimulatedHost['network']) {
-  return { clock, random, network, files, hostName }
-}

@@ -38,7 +38,7 @@ export async function checkLanOn({
       onFinding(each)
     }
   }
-  tell(await checkPackages(platform))
+  tell(await checkPackages(platform, system))
   const all = platform.network.interfaces()
   const used = defaultInterfaces(all, interfaces)
   tell(checkInterfaces(all, interfaces))

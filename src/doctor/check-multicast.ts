@@ -12,6 +12,7 @@ import { canonicalIp, onLinkTest } from '../platform/ip-address.ts'
 import type { AddressFamily, NetworkInterface, SocketAddress, UdpSocket } from '../platform/network.ts'
 import type { Platform } from '../platform/platform.ts'
 import { type Finding, failure, finding } from './finding.ts'
+import { addUpTo } from './heard.ts'
 import type { LocalSystem } from './local-system.ts'
 import { LISTEN_MS, pause } from './pause.ts'
 
@@ -78,7 +79,7 @@ async function openGroup({ platform, link, family }: MulticastCheckParts, heard:
   const onDatagram = (_: Uint8Array, { address, port }: SocketAddress): void => {
     // On Linux the socket also hears what came by other interfaces.
     if (!isOnLink(address)) return
-    if (!own.has(canonicalIp(address))) heard.others.add(address)
+    if (!own.has(canonicalIp(address))) addUpTo(heard.others, address)
     else if (port === MDNS_PORT) heard.isEchoed = true
   }
   const socket = await platform.network.openUdp(

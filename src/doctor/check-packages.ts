@@ -1,25 +1,16 @@
 /** The optional packages: what each is for, and why it is not there. */
 
-import { loadBrokerPackage } from '../broker/broker.ts'
 import { asError } from '../errors.ts'
 import type { Platform } from '../platform/platform.ts'
-import { loadMqtt } from '../rendezvous/mqtt/mqtt-connector.ts'
 import { type Finding, finding } from './finding.ts'
-
-interface OptionalPackage {
-  readonly name: string
-  /** What does not work without it. */
-  readonly without: string
-  /** Rejects with the error of the package as `cause`. */
-  load(): Promise<unknown>
-}
+import type { LoadablePackage, LocalSystem } from './local-system.ts'
 
 /** None of them is needed in a LAN. */
-export async function checkPackages(platform: Platform): Promise<readonly Finding[]> {
-  return Promise.all(optionalPackages(platform).map(checkPackage))
+export async function checkPackages(platform: Platform, { packages }: LocalSystem): Promise<readonly Finding[]> {
+  return Promise.all([reliableUdp(platform), ...packages].map(checkPackage))
 }
 
-async function checkPackage({ name, without, load }: OptionalPackage): Promise<Finding> {
+async function checkPackage({ name, without, load }: LoadablePackage): Promise<Finding> {
   const parts = { check: 'package', subject: name } as const
   try {
     await load()
@@ -40,15 +31,11 @@ async function checkPackage({ name, without, load }: OptionalPackage): Promise<F
   }
 }
 
-function optionalPackages(platform: Platform): readonly OptionalPackage[] {
-  const loadReliableUdp = async (): Promise<void> => {
+/** The platform has it, or says why not. */
+function reliableUdp(platform: Platform): LoadablePackage {
+  const load = async (): Promise<void> => {
     const support = await platform.reliableUdp()
     if (support.kind === 'missing') throw support.reason
   }
-  return [
-    { name: 'udx-native', without: 'paths between NATs are TCP or relays', load: loadReliableUdp },
-    { name: 'mqtt', without: 'no broker can be used to find peers beyond the LAN', load: loadMqtt },
-    { name: 'aedes', without: '`earshot broker` does not start', load: () => loadBrokerPackage('aedes') },
-    { name: 'ws', without: '`earshot broker` has no websockets', load: () => loadBrokerPackage('ws') },
-  ]
+  return { name: 'udx-native', without: 'paths between NATs are TCP or relays', load }
 }

@@ -71,7 +71,7 @@ function hintFor(error: unknown, transport: 'TCP' | 'UDP'): string | undefined {
   if (!(error instanceof EarshotError)) return undefined
   const { code, reason = '', hint } = error
   if (code === 'refused' && /^(401|441)/.test(reason))
-    return 'Check user and password (--turn-user, EARSHOT_TURN_PASSWORD).'
+    return 'Check user and password (turn:USER:PASSWORD@HOST, or EARSHOT_TURN_USER and EARSHOT_TURN_PASSWORD).'
   if (code === 'refused' && transport === 'TCP' && reason.startsWith('442')) {
     return 'Rooms need a server that relays TCP (RFC 6062), such as coturn without --no-tcp-relay.'
   }

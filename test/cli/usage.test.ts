@@ -53,7 +53,7 @@ test('bad usage is an event too, with --json', async () => {
   expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
 })
 
-test.each(['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])(
+test.each(['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'doctor', 'broker'])(
   'the help of %s has examples',
   async command => {
     const process = earshot([command, '--help'])
@@ -68,7 +68,19 @@ test.each(['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interface
 test('the help names every command, and the exit codes', async () => {
   const process = earshot(['--help'])
   expect(await process.exitCode).toBe(0)
-  for (const command of ['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'broker'])
+  for (const command of [
+    'who',
+    'chat',
+    'connect',
+    'ask',
+    'answer',
+    'ping',
+    'pipe',
+    'interfaces',
+    'nat',
+    'doctor',
+    'broker',
+  ])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
   for (const line of process.stdout.text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)
   expect(process.stdout.text).toMatch(/0 done, 1 failed, 2 bad usage, 3 nobody found, 4 refused, 130\s+interrupted/)

@@ -4,6 +4,7 @@ import * as zod from 'zod'
 import * as compatBridge from '../../src/compat/bridge.ts'
 import * as peerpy from '../../src/compat/peerpy.ts'
 import * as pythonConnect from '../../src/compat/pythonconnect.ts'
+import * as doctor from '../../src/doctor.ts'
 import * as earshot from '../../src/index.ts'
 import * as mdns from '../../src/mdns.ts'
 import * as nat from '../../src/nat.ts'
@@ -116,6 +117,13 @@ class Player implements ProgramEnvironment {
         allocate: (options: nat.AllocateOptions) => nat.allocate({ network, ...this.#untilLeaving(options) }),
         createAgent: (options: nat.AgentOptions) => nat.createAgent({ network, ...options }),
         mapPort: (options: nat.MapPortOptions) => nat.mapPort({ network, ...this.#untilLeaving(options) }),
+      },
+      'earshot/doctor': {
+        ...doctor,
+        checkLan: (options: doctor.CheckLanOptions = {}) =>
+          doctor.checkLan({ network, ...this.#untilLeaving(options) }),
+        checkInternet: (options: doctor.CheckInternetOptions = {}) =>
+          doctor.checkInternet({ network, ...this.#untilLeaving(options) }),
       },
       'earshot/compat/pythonconnect': {
         ...pythonConnect,
