@@ -2,7 +2,7 @@
 
 import { describe, expect, test } from 'vitest'
 import type { EarshotError, Room } from '../../src/index.ts'
-import type { SimulatedHost } from '../../src/testing/index.ts'
+import { SeededRandom, type SimulatedHost } from '../../src/testing/index.ts'
 import { InternetStage, type JoinFar } from './internet-stage.ts'
 import { failureOf, heardBy, logOf, peerOf } from './stage.ts'
 
@@ -109,6 +109,102 @@ describe('a peer that volunteers', () => {
     })
   })
 
+  test('is found among many who reach only one of the two', async () => {
+    await InternetStage.play({}, async stage => {
+      const { room: relay, peers } = await volunteer(stage)
+      const others: string[] = []
+      for (let i = 0; i < 12; i++) {
+        const host = stage.net.host(`other${i}`, { lans: ['internet'] })
+        const other = await stage.join(host, { internet: { rendezvous: [], stun: [] }, relay: {} })
+        others.push(...other.addresses.filter(address => !address.includes('[')))
+      }
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), [...others, ...peers])
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
+      await stage.met([ada, bob], 120_000)
+      expect(peerOf(ada, bob).path.relay).toBe(relay.self.id)
+    })
+  })
+
+  test('behind a NAT brings its LAN to the others, step by step', async () => {
+    await InternetStage.play({}, async stage => {
+      const { room: relay, peers } = await volunteer(stage)
+      const far = { internet: { rendezvous: [], stun: [] } }
+      const second = await stage.join(stage.behind('second', 'symmetric'), { ...far, peers, relay: {} })
+      const bob = await stage.join(stage.net.host('bob', { lans: ['second-gw'] }), far)
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
+      await stage.met([ada, bob, relay, second], 60_000)
+      expect(peerOf(ada, bob).path.relay).toBe(relay.self.id)
+    })
+  })
+
+  test('does not help those whom it reaches over another one itself', async () => {
+    await InternetStage.play({}, async stage => {
+      const { room: relay, peers } = await volunteer(stage)
+      stage.net.lan('inner')
+      stage.site('site', 'symmetric')
+      const far = { internet: { rendezvous: [], stun: [] } }
+      const second = await stage.join(stage.net.host('second', { lans: ['site', 'inner'] }), {
+        ...far,
+        peers,
+        relay: {},
+      })
+      const bob = await stage.join(stage.net.host('bob', { lans: ['inner'] }), far)
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
+      await stage.met([ada, relay, second])
+      await stage.met([second, bob, relay])
+      expect(peerOf(ada, second).path.relay).toBe(relay.self.id)
+      expect(peerOf(relay, bob).path.relay).toBe(second.self.id)
+      await stage.net.advance(120_000)
+      expect(ada.peer(bob.self.id)).toBeUndefined()
+      expect(second.relayed.pairs).toHaveLength(1)
+    })
+  })
+
+  test('is of use though it came later, and in a room without a secret', async () => {
+    await InternetStage.play({}, async stage => {
+      const common = await volunteer(stage, { secret: undefined })
+      const host = stage.net.host('late', { lans: ['internet'] })
+      const late = await stage.join(host, { secret: undefined, internet: { rendezvous: [], stun: [] }, relay: {} })
+      const peers = [...common.peers, ...late.addresses.filter(address => !address.includes('['))]
+      await late.close()
+      const open = { secret: undefined }
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers, open)
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers, open)
+      await stage.met([ada, common.room])
+      await stage.met([bob, common.room])
+      const error = await failureOf(ada.connect(bob.self.id, { timeoutMs: 60_000 }))
+      expect(error['code']).toBe('unreachable')
+      const port = Number(late.addresses[0]!.split(':').at(-1))
+      const again = await stage.join(host, { ...open, internet: {}, relay: {}, listen: { port } })
+      await stage.met([ada, bob, again], 120_000)
+    })
+  })
+
+  test('is killed: what was on the way arrives over another one', async () => {
+    await InternetStage.play({}, async stage => {
+      const hosts = ['one', 'two'].map(name => stage.net.host(name, { lans: ['internet'] }))
+      const programs = hosts.map(host => host.launch())
+      const relays: Room[] = []
+      for (const [index, host] of hosts.entries()) {
+        const far = { internet: { rendezvous: [], stun: [] }, relay: {}, on: programs[index]! }
+        relays.push(await stage.join(host, far))
+      }
+      const peers = relays.flatMap(({ addresses }) => addresses.filter(address => !address.includes('[')))
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
+      await stage.met([ada, bob])
+      for (const relay of relays) await stage.until(() => relay.peers.length >= 2)
+      const [peer, heard] = [peerOf(ada, bob), heardBy(bob)]
+      const sending = Array.from({ length: 40 }, (_, i) => peer.send(new Uint8Array(50_000).fill(i)))
+      await stage.net.advance(30)
+      stage.kill(programs[relays.findIndex(({ self }) => self.id === peer.path.relay)]!)
+      await stage.until(() => heard.length === 40, 60_000)
+      await Promise.all(sending)
+      expect(heard.map(data => (data as Uint8Array)[0])).toEqual(Array.from({ length: 40 }, (_, i) => i))
+      expect(peerOf(ada, bob)).toBe(peer)
+    })
+  })
+
   test('is not used by those who want direct paths only', async () => {
     await InternetStage.play({}, async stage => {
       const { room: relay, peers } = await volunteer(stage)
@@ -158,6 +254,68 @@ describe('a peer that does not volunteer', () => {
       host.attach(stage.net.lan('cafe'))
       await stage.until(() => heard.length > 0, 60_000)
       expect(peerOf(bob, ada)).toBe(peer)
+    })
+  })
+})
+
+describe('peers that all relay for each other', () => {
+  /** Public hosts. */
+  async function volunteers(stage: InternetStage, names: readonly string[]): Promise<Room[]> {
+    const rooms: Room[] = []
+    for (const name of names) {
+      const host = stage.net.host(name, { lans: ['internet'] })
+      const peers = rooms.flatMap(({ addresses }) => addresses.filter(address => !address.includes('[')))
+      const far = { rendezvous: [], stun: [] }
+      rooms.push(await stage.join(host, { peers, relay: {}, internet: far, awayTimeoutMs: 3_600_000 }))
+    }
+    await stage.met(rooms)
+    return rooms
+  }
+
+  test('do not lead in a circle when one of them is reached by nobody any more', async () => {
+    await InternetStage.play({}, async stage => {
+      const [ada, bob, cid] = (await volunteers(stage, ['ada', 'bob', 'cid'])) as [Room, Room, Room]
+      const internet = stage.net.lan('internet')
+      internet.partition(['ada'], ['bob'])
+      await stage.until(() => peerOf(ada, bob).path.relay === cid.self.id, 60_000)
+      internet.partition(['ada'], ['cid'])
+      void peerOf(ada, bob).send(new Uint8Array(1_000_000))
+      void peerOf(bob, ada).send(new Uint8Array(1_000_000))
+      await stage.until(() => [bob, cid].every(room => peerOf(ada, room).state === 'away'), 60_000)
+      expect([ada, bob, cid].flatMap(({ relayed }) => relayed.pairs)).toEqual([])
+      const [before, heard] = [bob.relayed.bytes + cid.relayed.bytes, heardBy(ada)]
+      internet.heal()
+      await stage.met([ada, bob, cid])
+      await stage.until(() => heard.length === 1)
+      expect(bob.relayed.bytes + cid.relayed.bytes - before).toBeLessThan(4_000_000)
+    })
+  })
+
+  test.each([1, 2, 3, 4])('lose nothing while links break and heal at random (seed %d)', async seed => {
+    await InternetStage.play({ seed }, async stage => {
+      const names = ['ada', 'bob', 'cid', 'dan']
+      const rooms = await volunteers(stage, names)
+      const random = new SeededRandom(seed)
+      const internet = stage.net.lan('internet')
+      const [ada, bob] = rooms as [Room, Room]
+      const [heard, peer] = [heardBy(bob), peerOf(ada, bob)]
+      for (let round = 0; round < 30; round++) {
+        internet.heal()
+        const [one, other] = [0, 1].map(() => names.filter(() => random.fraction() < 0.5)) as [string[], string[]]
+        internet.partition(
+          one,
+          other.filter(name => !one.includes(name)),
+        )
+        void peer.send(round)
+        await stage.net.advance(random.fraction() * 20_000)
+      }
+      internet.heal()
+      await stage.met(rooms, 60_000)
+      await stage.until(() => heard.length === 30)
+      expect(heard).toEqual(Array.from({ length: 30 }, (_, index) => index))
+      // Every five minutes a direct path is looked for.
+      await stage.net.advance(700_000)
+      expect(rooms.flatMap(({ relayed }) => relayed.pairs)).toEqual([])
     })
   })
 })

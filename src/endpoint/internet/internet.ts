@@ -23,6 +23,7 @@ import type { RendezvousHealth } from '../../rendezvous/rendezvous.ts'
 import { RendezvousPool } from '../../rendezvous/rendezvous-pool.ts'
 import { Signalling } from '../../rendezvous/signalling.ts'
 import type { Relaying } from '../relaying/relaying.ts'
+import { relaysOfRound, tryRelays } from '../relaying/try-relays.ts'
 import type { InternetSettings } from './internet-settings.ts'
 import { noPathError } from './no-path-error.ts'
 import { Offers, type OffersRoom } from './offers.ts'
@@ -71,6 +72,8 @@ interface Reached {
   review: Timer | undefined
   /** When it began, the last time. */
   begunAt: number
+  /** How often peers that relay were asked. */
+  relayRound: number
   /** Messages sent by our traversal. */
   sentCount: number
   /** When records last changed to another path. */
@@ -85,8 +88,6 @@ const MISSED_RETRY_MS = 10_000
 const RELAY_LINGER_MS = 30_000
 /** While brokers are up, one message in so many goes over common peers, too: the other side may have no broker. */
 const EVERY_SO_MANY_BY_PEERS = 3
-/** Relays among our peers that are asked at a time. */
-const MAX_RELAYS_TRIED = 2
 /** What is relayed may have become direct: by another NAT on the way, or by luck. */
 const DIRECT_RETRY_MS = 300_000
 
@@ -197,7 +198,7 @@ export class Internet implements Discovery {
     const { traversal } = known ?? this.#begin(id)
     if (isWanted) traversal.isWanted = true
     if (known && (traversal.report.isDone || traversal.isBroken) && !traversal.isBusy) this.#restart(known)
-    if (known) this.#tryRelays(id, traversal)
+    if (known) this.#tryRelays(id, known)
     try {
       await traversal.nextPath(signal)
     } finally {
@@ -261,19 +262,20 @@ export class Internet implements Discovery {
     const isExpected = fromId > room.selfId && room.mayJoin(fromId) && settings.direct !== 'only'
     const hasPlace = this.#reached.has(fromId) || this.#underWay.length < MAX_TRAVERSALS_UNDER_WAY
     if (this.#isClosed || !isExpected || !hasPlace) connection.destroy()
-    else (this.#reached.get(fromId) ?? this.#begin(fromId)).traversal.offer(connection, relayId, 'responder')
+    else void (this.#reached.get(fromId) ?? this.#begin(fromId)).traversal.offer(connection, relayId, 'responder')
   }
 
   /** Through peers that relay, the larger id asks. */
-  #tryRelays(id: string, traversal: Traversal): void {
+  #tryRelays(id: string, reached: Reached): void {
+    const { traversal } = reached
     const { room, settings } = this.#options
     const isUseful = room.selfId > id && settings.direct !== 'only' && !traversal.isRelayed
     if (!isUseful || this.#budget.isSpent) return
-    for (const relayId of room.relaying.commonPeers.volunteers.slice(0, MAX_RELAYS_TRIED)) {
-      if (relayId === id) continue
+    const relayIds = room.relaying.commonPeers.volunteers.filter(relayId => relayId !== id)
+    void tryRelays(relaysOfRound(relayIds, reached.relayRound++), async relayId => {
       const connection = room.relaying.connect(relayId, id)
-      if (connection) traversal.offer(connection, relayId, 'initiator')
-    }
+      return connection !== undefined && traversal.offer(connection, relayId, 'initiator')
+    })
   }
 
   #onMessage(fromId: string, bytes: Uint8Array): void {
@@ -318,9 +320,16 @@ export class Internet implements Discovery {
       budget: this.#budget,
     })
     const now = this.#options.platform.clock.now()
-    const reached: Reached = { traversal, review: undefined, begunAt: now, directSince: now, sentCount: 0 }
+    const reached: Reached = {
+      traversal,
+      review: undefined,
+      begunAt: now,
+      directSince: now,
+      sentCount: 0,
+      relayRound: 0,
+    }
     this.#reached.set(id, reached)
-    this.#tryRelays(id, traversal)
+    this.#tryRelays(id, reached)
     this.#review(id, TRAVERSAL_TIMEOUT_MS)
     return reached
   }
@@ -373,7 +382,7 @@ export class Internet implements Discovery {
     const connection = this.#options.room.connection(id)
     if (traversal.isBusy) this.#review(id, REVIEW_AFTER_MS)
     else if (connection === undefined || (connection === 'lan' && !traversal.carriesSession)) this.#end(id)
-    else if (connection === 'direct') this.#endRelays(id, traversal)
+    else if (connection === 'direct' || connection === 'lan') this.#endRelays(id, traversal)
     else if (connection === 'relay') {
       const pauseMs = traversal.hasMissedDirect ? MISSED_RETRY_MS : DIRECT_RETRY_MS
       if (this.#options.platform.clock.now() - begunAt >= pauseMs) this.#restart(reached)

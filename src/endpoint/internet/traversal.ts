@@ -140,9 +140,9 @@ export class Traversal {
     await this.#agent.close()
   }
 
-  /** A connection through a peer that relays. */
-  offer(connection: TcpConnection, relay: string, role: Introduction['role']): void {
-    this.#take(connection, { kind: 'relay', transport: 'tcp', relay }, role)
+  /** A connection through a peer that relays. Resolves with whether it has become one of the session. */
+  offer(connection: TcpConnection, relay: string, role: Introduction['role']): Promise<boolean> {
+    return this.#take(connection, { kind: 'relay', transport: 'tcp', relay }, role)
   }
 
   /** Ends the connections that relays carry: there is a better one. */
@@ -153,16 +153,16 @@ export class Traversal {
   #onPath({ connection, kind, transport, isControlling, remote }: Path): void {
     const address = remote.type === 'relayed' ? connection.remote : connection.local
     const relay = kind === 'relay' ? formatSocketAddress(address) : undefined
-    this.#take(connection, { kind, transport, relay }, isControlling ? 'initiator' : 'responder')
+    void this.#take(connection, { kind, transport, relay }, isControlling ? 'initiator' : 'responder')
   }
 
-  #take(stream: TcpConnection, route: Route, role: Introduction['role']): void {
+  async #take(stream: TcpConnection, route: Route, role: Introduction['role']): Promise<boolean> {
     const { budget } = this.#options
     const isRelayed = route.kind === 'relay'
     const connection = new WaitingConnection(stream, isRelayed ? bytes => budget.count(bytes) : ignore)
     if (this.#isClosed || (isRelayed && budget.isSpent)) {
       connection.destroy()
-      return
+      return false
     }
     if (isRelayed) this.#relayed.add(connection)
     const introduction = { connection, role, route }
@@ -173,32 +173,34 @@ export class Traversal {
       this.#introducing--
       this.#checkEnd()
     })
+    return introduced
   }
 
   /** After the one before, or when that takes too long. */
-  async #inTurn(introduce: () => Promise<void>): Promise<void> {
+  async #inTurn(introduce: () => Promise<boolean>): Promise<boolean> {
     let timer: Timer | undefined
     const patience = new Promise<void>(resolve => {
       timer = this.#options.agent.platform.clock.setTimer(TURN_MS, resolve)
     })
     await Promise.race([this.#turn, patience])
     timer?.cancel()
-    await introduce()
+    return introduce()
   }
 
-  async #introduce(introduction: Omit<Introduction, 'isWanted'>): Promise<void> {
+  async #introduce(introduction: Omit<Introduction, 'isWanted'>): Promise<boolean> {
     const { connection, route } = introduction
     const isBetter = route.kind !== 'relay'
     if (this.#isClosed || connection.isClosed) {
       this.hasMissedDirect ||= isBetter
       connection.destroy()
-      return
+      return false
     }
     try {
       await this.#options.introduce({ ...introduction, isWanted: this.isWanted })
       this.#used.add(connection)
       this.#hasCarried = true
       for (const waiter of [...this.#waiters]) waiter.resolve()
+      return true
     } catch (error) {
       connection.destroy()
       if (!(error instanceof EarshotError)) throw error
@@ -206,6 +208,7 @@ export class Traversal {
       if (!IS_OF_THE_WAY.includes(error.code)) this.#refusal = error
       // The peer itself has spoken: over another path it would say the same.
       if (error.code === 'refused' && error.reason !== 'duplicate') this.#rejectAll(error)
+      return false
     }
   }
 
