@@ -291,6 +291,23 @@ describe('peers that all relay for each other', () => {
     })
   })
 
+  test('give up what they relay for one whom they reach over the other one', async () => {
+    await InternetStage.play({}, async stage => {
+      const [ada, bob, cid] = (await volunteers(stage, ['ada', 'bob', 'cid'])) as [Room, Room, Room]
+      const internet = stage.net.lan('internet')
+      internet.partition(['ada'], ['bob'])
+      await stage.until(() => peerOf(ada, bob).path.relay === cid.self.id, 60_000)
+      internet.heal()
+      await stage.until(() => peerOf(ada, bob).path.kind !== 'relay', 400_000)
+      expect(cid.relayed.pairs).toHaveLength(1)
+      internet.partition(['cid'], ['bob'])
+      await stage.until(() => peerOf(cid, bob).path.relay === ada.self.id, 60_000)
+      await stage.net.advance(10)
+      expect(cid.relayed.pairs).toEqual([])
+      expect(peerOf(ada, bob).path.kind).toBe('lan')
+    })
+  })
+
   test.each([1, 2, 3, 4])('lose nothing while links break and heal at random (seed %d)', async seed => {
     await InternetStage.play({ seed }, async stage => {
       const names = ['ada', 'bob', 'cid', 'dan']
