@@ -1,20 +1,19 @@
 import { expect, test } from 'vitest'
 import { RelayLog } from './relay-log.ts'
 
-const NAMES: Readonly<Record<string, string>> = { a: 'Ada', b: 'Bob' }
-
-test('tells what began and what ended, with the names that the peers had', () => {
-  const names = { ...NAMES }
+test('tells how much went since the last look, with the names that the peers had', () => {
+  const names: Record<string, string> = { a: 'Ada', b: 'Bob' }
   const log = new RelayLog(id => names[id])
-  expect(log.look([])).toEqual([])
-  expect(log.look([{ fromId: 'a', toId: 'b', bytes: 0 }])).toEqual([
-    { kind: 'relaying', from: 'a', to: 'b', names: 'Ada and Bob', bytes: 0 },
-  ])
+  const pair = { fromId: 'a', toId: 'b' }
+  log.look([{ ...pair, bytes: 700 }])
+  expect(log.rows).toEqual([{ ...pair, names: 'Ada and Bob', bytes: 700, newBytes: 700 }])
   delete names['b']
-  expect(log.look([{ fromId: 'a', toId: 'b', bytes: 700 }])).toEqual([])
-  const other = { fromId: 'b', toId: 'stranger-with-long-id', bytes: 5 }
-  expect(log.look([other])).toEqual([
-    { kind: 'relayed', from: 'a', to: 'b', names: 'Ada and Bob', bytes: 700 },
-    { kind: 'relaying', from: 'b', to: 'stranger-with-long-id', names: 'b and stranger', bytes: 5 },
-  ])
+  log.look([{ ...pair, bytes: 900 }])
+  expect(log.rows).toEqual([{ ...pair, names: 'Ada and Bob', bytes: 900, newBytes: 200 }])
+  expect(log.names({ ...pair, bytes: 950 })).toBe('Ada and Bob')
+  log.look([{ ...pair, bytes: 5 }])
+  expect(log.rows).toMatchObject([{ bytes: 5, newBytes: 5 }])
+  log.look([])
+  expect(log.rows).toEqual([])
+  expect(log.names({ fromId: 'b', toId: 'stranger-with-long-id', bytes: 0 })).toBe('b and stranger')
 })

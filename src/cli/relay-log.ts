@@ -1,35 +1,45 @@
-/** What has begun and ended between two looks at what a relay relays. */
+/** Who is relayed, by the names that they had when it began, and how much goes from one look to the next. */
 
 import type { RelayedPair } from '../index.ts'
 import { printableName } from './printable.ts'
 
-export interface RelayNews {
-  readonly kind: 'relaying' | 'relayed'
-  readonly from: string
-  readonly to: string
-  /** For people. */
+/** A pair at the last look. */
+export interface RelayRow extends RelayedPair {
   readonly names: string
-  /** As far as it was seen. */
-  readonly bytes: number
+  /** Since the look before. */
+  readonly newBytes: number
 }
 
 export class RelayLog {
   readonly #nameOf: (id: string) => string | undefined
-  #seen: readonly (RelayedPair & { readonly names: string })[] = []
+  readonly #names = new Map<string, string>()
+  #rows: readonly RelayRow[] = []
 
   constructor(nameOf: (id: string) => string | undefined) {
     this.#nameOf = nameOf
   }
 
-  look(pairs: readonly RelayedPair[]): RelayNews[] {
-    const before = this.#seen
-    this.#seen = pairs.map(pair => {
-      const known = before.find(each => isSame(each, pair))
-      return { ...pair, names: known?.names ?? `${this.#name(pair.fromId)} and ${this.#name(pair.toId)}` }
+  /** As of the last look. */
+  get rows(): readonly RelayRow[] {
+    return this.#rows
+  }
+
+  look(pairs: readonly RelayedPair[]): void {
+    const before = this.#rows
+    const keys = new Set(pairs.map(keyOf))
+    for (const key of this.#names.keys()) if (!keys.has(key)) this.#names.delete(key)
+    this.#rows = pairs.map(pair => {
+      const known = before.find(row => keyOf(row) === keyOf(pair) && row.bytes <= pair.bytes)
+      return { ...pair, names: this.names(pair), newBytes: pair.bytes - (known?.bytes ?? 0) }
     })
-    const begun = this.#seen.filter(pair => !before.some(each => isSame(each, pair)))
-    const ended = before.filter(pair => !this.#seen.some(each => isSame(each, pair)))
-    return [...ended.map(pair => news('relayed', pair)), ...begun.map(pair => news('relaying', pair))]
+  }
+
+  /** For people; of peers who have gone, the names that they had at the last look. */
+  names(pair: RelayedPair): string {
+    const key = keyOf(pair)
+    const names = this.#names.get(key) ?? `${this.#name(pair.fromId)} and ${this.#name(pair.toId)}`
+    this.#names.set(key, names)
+    return names
   }
 
   #name(id: string): string {
@@ -38,10 +48,6 @@ export class RelayLog {
   }
 }
 
-function news(kind: RelayNews['kind'], { fromId, toId, names, bytes }: RelayedPair & { names: string }): RelayNews {
-  return { kind, from: fromId, to: toId, names, bytes }
-}
-
-function isSame(a: RelayedPair, b: RelayedPair): boolean {
-  return a.fromId === b.fromId && a.toId === b.toId
+function keyOf({ fromId, toId }: RelayedPair): string {
+  return `${fromId} ${toId}`
 }

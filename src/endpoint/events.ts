@@ -3,6 +3,7 @@
 import type { EarshotError } from '../errors.ts'
 import type { GoneCode, Json, PeerPath, PeerState } from './options.ts'
 import type { Peer } from './peer.ts'
+import type { RelayedPair } from './relaying/relay-desk.ts'
 
 export interface Message<T = unknown> {
   readonly data: T
@@ -29,6 +30,8 @@ export interface RoomEvents {
   'peer-state': { readonly peer: Peer; readonly state: PeerState; readonly was: PeerState }
   /** Messages of the room and of all its channels. */
   message: Message
+  /** This room, a volunteer, begins to relay between two of its peers, or has ceased to: `bytes` went in both directions. */
+  relay: RelayedPair & { readonly state: 'begun' | 'ended' }
   path: { readonly peer: Peer; readonly path: PeerPath }
   /** Something does not work, or was dropped, while the rest goes on. */
   warning: EarshotError

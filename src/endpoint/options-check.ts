@@ -41,6 +41,7 @@ const EVENT_TYPES: Readonly<Record<keyof RoomEvents, true>> = {
   peer: true,
   'peer-gone': true,
   'peer-state': true,
+  relay: true,
   message: true,
   path: true,
   warning: true,

@@ -195,6 +195,7 @@ export class Room implements AsyncDisposable {
       room: {
         peers: () => this.#membership.peers,
         peer: id => this.#membership.get(id),
+        onRelay: (state, pair) => this.#leaving || this.#emitter.emit('relay', { ...pair, state }),
         onWarning: error => this.#warn(error),
       },
     })

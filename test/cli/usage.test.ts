@@ -53,17 +53,27 @@ test('bad usage is an event too, with --json', async () => {
   expect(process.stdout.events).toMatchObject([{ event: 'error', code: 'usage' }])
 })
 
-test.each(['who', 'chat', 'connect', 'ask', 'answer', 'ping', 'pipe', 'interfaces', 'nat', 'doctor', 'broker'])(
-  'the help of %s has examples',
-  async command => {
-    const process = earshot([command, '--help'])
-    expect(await process.exitCode).toBe(0)
-    expect(process.stdout.text).toMatch(/^Usage: earshot /)
-    expect(process.stdout.text).toMatch(/^Examples:\n {2}\$ earshot/m)
-    expect(process.stdout.text).toMatch(/--json/)
-    expect(process.stderr.text).toBe('')
-  },
-)
+test.each([
+  'who',
+  'chat',
+  'connect',
+  'ask',
+  'answer',
+  'ping',
+  'pipe',
+  'interfaces',
+  'nat',
+  'doctor',
+  'broker',
+  'relay',
+])('the help of %s has examples', async command => {
+  const process = earshot([command, '--help'])
+  expect(await process.exitCode).toBe(0)
+  expect(process.stdout.text).toMatch(/^Usage: earshot /)
+  expect(process.stdout.text).toMatch(/^Examples:\n {2}\$ earshot/m)
+  expect(process.stdout.text).toMatch(/--json/)
+  expect(process.stderr.text).toBe('')
+})
 
 test('the help names every command, and the exit codes', async () => {
   const process = earshot(['--help'])
@@ -80,6 +90,7 @@ test('the help names every command, and the exit codes', async () => {
     'nat',
     'doctor',
     'broker',
+    'relay',
   ])
     expect(process.stdout.text).toMatch(new RegExp(`^  ${command}`, 'm'))
   for (const line of process.stdout.text.split('\n')) expect(line.length).toBeLessThanOrEqual(80)

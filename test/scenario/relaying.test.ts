@@ -1,7 +1,7 @@
 /** Peers that carry and relay for others, in virtual time: no broker, no TURN server. */
 
 import { describe, expect, test } from 'vitest'
-import type { EarshotError, Room } from '../../src/index.ts'
+import type { EarshotError, Room, RoomEvents } from '../../src/index.ts'
 import { SeededRandom, type SimulatedHost } from '../../src/testing/index.ts'
 import { InternetStage, type JoinFar } from './internet-stage.ts'
 import { failureOf, heardBy, logOf, peerOf } from './stage.ts'
@@ -31,8 +31,12 @@ describe('a peer that volunteers', () => {
       const { room: relay, peers } = await volunteer(stage)
       const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
       const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
+      const told: RoomEvents['relay'][] = []
+      relay.on('relay', event => told.push(event))
       await stage.met([ada, bob, relay])
+      const [smaller, larger] = [ada.self.id, bob.self.id].sort()
       expect(peerOf(ada, bob).path).toMatchObject({ kind: 'relay', transport: 'tcp', relay: relay.self.id })
+      expect(told).toEqual([{ fromId: larger, toId: smaller, bytes: 0, state: 'begun' }])
       const heard = heardBy(bob)
       await peerOf(ada, bob).send('through you')
       await peerOf(ada, bob).send(new Uint8Array(1_000_000))
@@ -40,6 +44,9 @@ describe('a peer that volunteers', () => {
       expect(relay.relayed.bytes).toBeGreaterThan(1_000_000)
       expect(relay.relayed.pairs).toHaveLength(1)
       expect(ada.relayedBytes).toBeGreaterThan(1_000_000)
+      await bob.close()
+      await stage.until(() => told.length === 2)
+      expect(told[1]).toEqual({ fromId: larger, toId: smaller, bytes: relay.relayed.bytes, state: 'ended' })
     })
   })
 

@@ -1,11 +1,16 @@
 /** `earshot relay [ROOM]`: a member of a room that others go through where they cannot reach each other. */
 
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import type { Room } from '../../index.ts'
+import type { RoomEvents } from '../../index.ts'
 import { formatBytes, parseBytes } from '../byte-count.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { details } from '../help.ts'
+import type { Output } from '../output.ts'
+import { shortId } from '../peer-label.ts'
+import { printableName } from '../printable.ts'
+import { RelayBoard } from '../relay-board.ts'
 import { RelayLog } from '../relay-log.ts'
+import { stderrTerminal } from '../stderr-terminal.ts'
 import { untilAborted } from '../until-aborted.ts'
 import { visitRoom } from '../visit-room.ts'
 import { showWarnings } from '../warnings.ts'
@@ -55,28 +60,42 @@ async function relay(context: CommandContext, { port, budget }: Options): Promis
   const { output, interrupt } = context
   const volunteer = { listen: { port }, relay: budget === undefined ? {} : { budgetBytes: budget } }
   await visitRoom(context, { visible: true, ...volunteer }, async room => {
-    showWarnings(room, output)
-    output.event('ready', { id: room.self.id, addresses: room.addresses })
+    output.event('ready', { id: room.self.id, name: room.self.name, addresses: room.addresses })
     for (const address of room.addresses) output.line(address)
-    output.note('peers of this room can go through here; Ctrl-C ends')
+    output.note(`relaying as ${printableName(room.self.name)} (${shortId(room.self.id)}); Ctrl-C ends`)
+    const board = new RelayBoard(output, stderrTerminal())
+    showWarnings(room, output, text => board.note(text))
     const log = new RelayLog(id => room.peer(id)?.name)
-    const look = (): void => tell(log, room, context)
+    const stop = room.on('relay', event => tell(event, log, board, output))
+    let lookedAt = performance.now()
+    const look = (): void => {
+      const elapsedMs = performance.now() - lookedAt
+      lookedAt += elapsedMs
+      log.look(room.relayed.pairs)
+      for (const { fromId: from, toId: to, bytes, newBytes } of log.rows)
+        if (newBytes > 0) output.event('progress', { from, to, bytes })
+      board.show(log.rows, { bytes: room.relayed.bytes, budgetBytes: budget }, elapsedMs)
+    }
     const timer = setInterval(look, LOOK_MS)
     try {
+      look()
       await untilAborted(interrupt.signal)
     } finally {
       clearInterval(timer)
-      look()
+      stop()
+      board.end()
+      for (const { fromId: from, toId: to, bytes } of room.relayed.pairs) output.event('relayed', { from, to, bytes })
       output.note(`${formatBytes(room.relayed.bytes)} relayed`)
     }
   })
 }
 
-function tell(log: RelayLog, { relayed }: Room, { output }: CommandContext): void {
-  for (const { kind, from, to, names, bytes } of log.look(relayed.pairs)) {
-    output.event(kind, kind === 'relaying' ? { from, to } : { from, to, bytes })
-    output.note(kind === 'relaying' ? `relaying: ${names}` : `over: ${names}, ${formatBytes(bytes)}`)
-  }
+function tell(event: RoomEvents['relay'], log: RelayLog, board: RelayBoard, output: Output): void {
+  const { state, fromId: from, toId: to, bytes } = event
+  const names = log.names(event)
+  if (state === 'begun') output.event('relaying', { from, to })
+  else output.event('relayed', { from, to, bytes })
+  board.note(state === 'begun' ? `relaying: ${names}` : `over: ${names}, ${formatBytes(bytes)}`)
 }
 
 function portArgument(text: string): number {

@@ -50,6 +50,14 @@ test('topics are those of the day, and around midnight of both', async () => {
   expect(topics.isGroup(old)).toBe(false)
 })
 
+// docs/relaying.md; worked out by Python's hmac and hashlib.
+test.each([
+  [undefined, '21e9080ecde97fb761265544d17838d37ec26d1c26c3610670c742cef3698591'],
+  [new Uint8Array(32).fill(1), '2ce459677cb90a69639ec3b1351f3cfe07fa6992583cd4fee77597fa3ca90a39'],
+])('the key is that of the document', (psk, hex) => {
+  expect(Buffer.from(letterKey(psk, 'chat')).toString('hex')).toBe(hex)
+})
+
 test('keys differ by secret and by service, and one without a secret is of the service alone', () => {
   const secrets = [undefined, new Uint8Array(32).fill(1), new Uint8Array(32).fill(2)]
   const keys = secrets.flatMap(psk => ['chat', 'chess'].map(service => letterKey(psk, service).join()))

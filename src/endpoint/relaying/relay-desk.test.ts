@@ -41,6 +41,7 @@ function stage({
   })
   const desk = new RelayDesk(budget, {
     isDirect,
+    onRelay: (state, { bytes }) => told.push(`${state} ${bytes}`),
     openRelayed: () => {
       const beyond = line()
       opened.push(beyond)
@@ -70,7 +71,7 @@ async function settle(): Promise<void> {
 
 describe('a stream', () => {
   test('goes through in both directions, is counted, and ends in order', async () => {
-    const { desk, budget, relay } = stage()
+    const { desk, budget, told, relay } = stage()
     const { ada, bob, failed } = relay()
     const [toBob, toAda] = [ada.writable.getWriter(), bob.writable.getWriter()]
     const [atAda, atBob] = [ada.readable.getReader(), bob.readable.getReader()]
@@ -88,6 +89,7 @@ describe('a stream', () => {
     expect((await atAda.read()).done).toBe(true)
     expect(await failed).toBeUndefined()
     expect(desk.pairs).toEqual([])
+    expect(told).toEqual(['begun 0', 'ended 16'])
   })
 
   test('that nobody reads is not read on: a few pieces are under way, whatever is sent', async () => {
@@ -155,7 +157,7 @@ test('at the end of the budget everything ends, both sides learn the code, and n
     void writer.write(new Uint8Array(100))
     await reader.read()
   }
-  expect(told).toEqual(['warning limit-reached'])
+  expect(told).toEqual(['begun 0', 'warning limit-reached'])
   for (let i = 0; i < 3; i++) void writer.write(new Uint8Array(100)).catch(() => {})
   const reading = async (): Promise<void> => {
     while (!(await reader.read()).done);
@@ -163,7 +165,7 @@ test('at the end of the budget everything ends, both sides learn the code, and n
   await expect(reading()).rejects.toMatchObject({ code: 'limit-reached' })
   await expect(answers.read()).rejects.toMatchObject({ code: 'limit-reached' })
   expect(await failed).toMatchObject({ code: 'limit-reached' })
-  expect(told).toEqual(['warning limit-reached', 'spent limit-reached'])
+  expect(told).toEqual(['begun 0', 'warning limit-reached', 'spent limit-reached', 'ended 1000'])
   expect(await relay().failed).toMatchObject({ code: 'limit-reached' })
   expect(desk.pairs).toEqual([])
 })

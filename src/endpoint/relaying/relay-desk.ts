@@ -13,9 +13,10 @@ export interface RelayDeskRoom {
   /** Whether a peer is here on a connection that is not relayed itself: who relays is reached directly. */
   isDirect(id: string): boolean
   openRelayed(id: string, fromId: string): ByteStream
+  onRelay(state: 'begun' | 'ended', pair: RelayedPair): void
 }
 
-/** Two peers, and what has gone between them. */
+/** Two peers, and what has gone between them over one stream, in both directions. */
 export interface RelayedPair {
   readonly fromId: string
   readonly toId: string
@@ -41,7 +42,7 @@ export class RelayDesk {
 
   /** What is being relayed. */
   get pairs(): readonly RelayedPair[] {
-    return [...this.#relayed].map(({ fromId, toId, bytes }) => ({ fromId, toId, bytes }))
+    return [...this.#relayed].map(pairOf)
   }
 
   /** Takes a stream to another peer. Rejects with why it has ended, where that was not orderly. */
@@ -56,6 +57,7 @@ export class RelayDesk {
       this.#budget.count(chunk.length)
     }
     this.#relayed.add(relayed)
+    this.#room.onRelay('begun', pairOf(relayed))
     try {
       await Promise.all([
         pass(stream.readable, beyond.writable, count, stop.signal),
@@ -66,6 +68,7 @@ export class RelayDesk {
       throw error
     } finally {
       this.#relayed.delete(relayed)
+      this.#room.onRelay('ended', pairOf(relayed))
     }
   }
 
@@ -90,6 +93,10 @@ export class RelayDesk {
     if (all.length >= MAX_RELAYED_STREAMS || mostOfOne >= MAX_RELAYED_STREAMS_PER_PEER)
       throw new EarshotError('limit-reached', 'this relay has no room for more')
   }
+}
+
+function pairOf({ fromId, toId, bytes }: Relayed): RelayedPair {
+  return { fromId, toId, bytes }
 }
 
 function isOf({ fromId, toId }: Relayed, id: string): boolean {

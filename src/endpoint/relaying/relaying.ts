@@ -24,6 +24,7 @@ import { CARRIED, CARRY, RELAY, RELAYED, readId, readLetter, VOLUNTEER } from '.
 export interface RelayingRoom {
   peers(): Iterable<Peer>
   peer(id: string): Peer | undefined
+  onRelay(state: 'begun' | 'ended', pair: RelayedPair): void
   onWarning(error: EarshotError): void
 }
 
@@ -76,6 +77,7 @@ export class Relaying {
     this.#desk = new RelayDesk(this.#budget, {
       isDirect: id => isDirect(room.peer(id)),
       openRelayed: (id, fromId) => room.peer(id)!.messenger.open(RELAYED, encodeValue({ from: fromId }), undefined),
+      onRelay: (state, pair) => room.onRelay(state, pair),
     })
   }
 
