@@ -70,6 +70,7 @@ const THIS_SYSTEM: LocalSystem = {
   ],
 }
 
+const DEFAULT_TIMEOUT_MS = 5_000
 const LIFETIME_RANGE_MS = [1_000, 600_000] as const
 
 /**
@@ -99,15 +100,10 @@ export async function checkLan(options: CheckLanOptions = {}): Promise<readonly 
  * @throws rejects with TypeError or RangeError for wrong arguments, or `signal.reason`. Servers that fail are findings
  */
 export async function checkInternet(options: CheckInternetOptions = {}): Promise<InternetReport> {
-  const { stun = [], turn = [], rendezvous = [], timeoutMs = 5_000, lifetimeMs = 20_000 } = options
+  const { stun = [], turn = [], rendezvous = [], timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = 20_000 } = options
   const { trustedCertificates, onFinding = () => {}, signal, network } = options
   const platform = network ?? nodePlatform()
-  if (stun.length > 0) checkStunServers(stun)
-  checkAgentServers({ turn })
-  checkRange('timeoutMs', timeoutMs, TIMEOUT_RANGE_MS)
-  if (lifetimeMs !== 0) checkRange('lifetimeMs', lifetimeMs, LIFETIME_RANGE_MS)
-  if (rendezvous.length > MAX_BROKERS)
-    throw new RangeError(`rendezvous has at most ${MAX_BROKERS} brokers, not ${rendezvous.length}`)
+  checkInternetArguments(options)
   const release = network ? () => {} : keepProcessAlive()
   try {
     return await checkInternetOn({
@@ -127,9 +123,16 @@ export async function checkInternet(options: CheckInternetOptions = {}): Promise
   }
 }
 
-/** Throws a TypeError for what is no URL of a broker, such as `mqtts://user:password@broker.example.org`. */
-export function checkBrokerUrl(url: string): void {
-  parseMqttUrl(url)
+/** Throws the TypeError or RangeError with which `checkInternet` would reject; nobody is asked. */
+export function checkInternetArguments(options: CheckInternetOptions): void {
+  const { stun = [], turn = [], rendezvous = [], timeoutMs = DEFAULT_TIMEOUT_MS, lifetimeMs = 0 } = options
+  if (stun.length > 0) checkStunServers(stun)
+  checkAgentServers({ turn })
+  checkRange('timeoutMs', timeoutMs, TIMEOUT_RANGE_MS)
+  if (lifetimeMs !== 0) checkRange('lifetimeMs', lifetimeMs, LIFETIME_RANGE_MS)
+  if (rendezvous.length > MAX_BROKERS)
+    throw new RangeError(`rendezvous has at most ${MAX_BROKERS} brokers, not ${rendezvous.length}`)
+  for (const one of rendezvous) if (typeof one === 'string') parseMqttUrl(one)
 }
 
 function openerOf(
@@ -138,6 +141,5 @@ function openerOf(
   trustedCertificates: readonly string[] | undefined,
 ): () => Rendezvous {
   if (typeof one !== 'string') return () => one
-  checkBrokerUrl(one)
   return () => mqttRendezvous({ url: one, clock, random, ca: trustedCertificates?.join('\n') })
 }

@@ -8,6 +8,7 @@ import { join } from '../index.ts'
 import { MAX_HEARD_DEVICES } from '../limits.ts'
 import { type SimulatedHost, type SimulatedNetwork, simulate } from '../testing/index.ts'
 import { checkLanOn } from './check-lan.ts'
+import { aboutFirewalls } from './check-listener.ts'
 import { checkPackages } from './check-packages.ts'
 import { addUpTo } from './heard.ts'
 import { UNKNOWN_SYSTEM } from './local-system.ts'
@@ -82,6 +83,15 @@ test('a program that has port 5353 to itself is a problem, and it is said which,
   expect(taken?.message).toBe('port 5353 belongs to a program that does not share it: responder (pid 7)')
   expect(taken?.hint).toMatch(/End that program/)
   expect(findings.at(-1)).toMatchObject({ verdict: 'note', details: { firewalls: ['ufw'] } })
+})
+
+test('where the system tells nothing of firewalls, that is said, unless others are heard', () => {
+  const silent = { ...UNKNOWN_SYSTEM, firewalls: () => undefined }
+  expect(aboutFirewalls(silent, 0)).toMatchObject({
+    verdict: 'note',
+    hint: expect.stringContaining('allow connections'),
+  })
+  expect(aboutFirewalls(silent, 2)).toMatchObject({ verdict: 'ok', message: expect.stringContaining('2 heard') })
 })
 
 test('a host without a network is in no network', async () => {

@@ -40,27 +40,22 @@ export async function checkListener(
   }
 }
 
-/** `isSilent`: what was sent to ourselves did not arrive. `heard`: so many others were. */
+/** `heard`: so many others were heard by the other checks. */
 export function aboutFirewalls(system: LocalSystem, heard: number): Finding {
   const names = system.firewalls()
-  const details = { firewalls: names, heard }
+  const common = { check: 'firewall', details: { firewalls: names, heard } } as const
   const arrives =
     heard > 0
       ? `packets of others arrive (${heard} heard)`
       : 'whether packets of others arrive cannot be seen from here'
-  if (names.length === 0) {
-    return finding({
-      check: 'firewall',
-      verdict: 'ok',
-      message: `no firewall of this machine was noticed; ${arrives}`,
-      details,
-    })
+  const ports = `UDP to ports ${MDNS_PORT} and ${BEACON_PORT}, and TCP to the port of the room (any, unless listen.port says which)`
+  if (names === undefined && heard === 0) {
+    const message = `whether a firewall is active is not known on this system; ${arrives}`
+    const hint = `Where others are not found, let the system allow connections to node: ${ports}.`
+    return finding({ ...common, verdict: 'note', message, hint })
   }
-  return finding({
-    check: 'firewall',
-    verdict: 'note',
-    message: `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} active; ${arrives}`,
-    hint: `Let in UDP to ports ${MDNS_PORT} and ${BEACON_PORT}, and TCP to the port of the room (any, unless listen.port says which).`,
-    details,
-  })
+  if (names === undefined || names.length === 0)
+    return finding({ ...common, verdict: 'ok', message: `no firewall of this machine was noticed; ${arrives}` })
+  const message = `${names.join(' and ')} ${names.length === 1 ? 'is' : 'are'} active; ${arrives}`
+  return finding({ ...common, verdict: 'note', message, hint: `Let in ${ports}.` })
 }

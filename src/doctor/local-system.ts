@@ -2,8 +2,8 @@
 export interface LocalSystem {
   /** The programs that have this UDP port, as people call them: `'avahi-daemon (pid 412)'`. As far as the system tells. */
   udpPortUsers(port: number): readonly string[]
-  /** Firewalls that are active on this machine, by name. As far as it can be seen without special rights. */
-  firewalls(): readonly string[]
+  /** Firewalls that are active on this machine, by name, as far as all may see them; undefined where nothing can be seen. */
+  firewalls(): readonly string[] | undefined
   /** Optional packages beside `udx-native`, each with what loads it: rejects with the package's error as `cause`. */
   readonly packages: readonly LoadablePackage[]
 }

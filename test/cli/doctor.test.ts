@@ -87,6 +87,22 @@ test('what is wrong is a problem with a hint, and the exit code is 1', async () 
   ])
 })
 
+test('without udx-native the rest is as well as ever, and it says what is missing', async () => {
+  const process = earshot(['doctor', '--json'], { NODE_OPTIONS: withoutPackage('udx-native') })
+  expect(await process.exitCode).toBe(0)
+  const packages = process.stdout.events.filter(({ check }) => check === 'package')
+  expect(packages.map(({ subject, verdict }) => `${verdict} ${subject}`)).toEqual([
+    'note udx-native',
+    'ok mqtt',
+    'ok aedes',
+    'ok ws',
+  ])
+  expect(packages[0]).toMatchObject({
+    message: 'is not installed. Without it paths between NATs are TCP or relays.',
+    hint: 'npm install udx-native',
+  })
+})
+
 test('with --internet servers and brokers are tried, and it says how likely a direct path is', async () => {
   const server = await stunServer()
   const [url] = (await broker()).urls
@@ -133,6 +149,7 @@ test.each([
 ])('bad usage ends with 2: %j', async (args, said) => {
   const process = earshot(['doctor', ...args])
   expect(await process.exitCode).toBe(2)
+  expect(process.stdout.text).toBe('')
   expect(process.stderr.text).toContain(said)
 })
 
@@ -143,3 +160,13 @@ test('Ctrl-C ends it with 130', async () => {
   process.signal('SIGINT')
   expect(await process.exitCode).toBe(130)
 })
+
+/** Options of Node with which a package seems not to be installed. */
+function withoutPackage(name: string): string {
+  const asUrl = (code: string) => `data:text/javascript,${encodeURIComponent(code)}`
+  const hook = `export async function resolve(specifier, context, next) {
+    if (specifier !== '${name}') return next(specifier, context)
+    throw Object.assign(new Error("Cannot find package '${name}'"), { code: 'ERR_MODULE_NOT_FOUND' })
+  }`
+  return `--import=${asUrl(`import { register } from 'node:module'; register('${asUrl(hook).replaceAll("'", '%27')}')`)}`
+}

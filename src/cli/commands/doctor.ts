@@ -1,7 +1,13 @@
 /** `earshot doctor`: what is wrong here, and how to mend it. */
 
 import { type Command, Option } from 'commander'
-import { type CheckInternetOptions, checkInternet, checkLan, type OutlookRow } from '../../doctor.ts'
+import {
+  type CheckInternetOptions,
+  checkInternet,
+  checkInternetArguments,
+  checkLan,
+  type OutlookRow,
+} from '../../doctor.ts'
 import type { CommandContext, RunCommand } from '../command-context.ts'
 import { configFolder } from '../config-folder.ts'
 import { UsageError } from '../exit-code.ts'
@@ -89,7 +95,7 @@ async function diagnose(context: CommandContext, options: DoctorOptions): Promis
 async function lookOutside({ output }: CommandContext, options: CheckInternetOptions): Promise<void> {
   if (options.lifetimeMs !== 0)
     output.note('Looking across the Internet. This takes up to half a minute, longer with a longer --lifetime.')
-  const { outlook } = await checkInternet(options).catch(asUsageError)
+  const { outlook } = await checkInternet(options)
   if (!outlook) return
   for (const row of outlook.rows) output.event('likelihood', { ...row })
   output.event('advice', { advice: outlook.advice })
@@ -118,7 +124,7 @@ function internetOptions({ internet, lifetime }: DoctorOptions, settings: Settin
   if (!internet) return undefined
   const { rendezvous = [], stun = [], turn = [] } = withServers(settings.internet)
   const { timeoutMs } = settings
-  return {
+  return checked({
     stun,
     turn: turn.flatMap(({ urls, username, credential }) =>
       [urls].flat().map(server => ({ server, username, credential })),
@@ -126,7 +132,7 @@ function internetOptions({ internet, lifetime }: DoctorOptions, settings: Settin
     rendezvous: rendezvous.filter(broker => typeof broker === 'string'),
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...(lifetime !== undefined && { lifetimeMs: lifetime === false ? 0 : lifetime }),
-  }
+  })
 }
 
 function summary({ problem, note }: { readonly problem: number; readonly note: number }): string {
@@ -135,7 +141,11 @@ function summary({ problem, note }: { readonly problem: number; readonly note: n
 }
 
 /** What the library says of arguments, the user has typed. */
-function asUsageError(error: unknown): never {
-  if (error instanceof RangeError || error instanceof TypeError) throw new UsageError(error.message)
-  throw error
+function checked(options: CheckInternetOptions): CheckInternetOptions {
+  try {
+    checkInternetArguments(options)
+    return options
+  } catch (error) {
+    throw new UsageError((error as Error).message)
+  }
 }

@@ -32,9 +32,12 @@ export function socketsOnPort(table: string, port: number): readonly BoundSocket
   })
 }
 
-/** Those that say so in files that all may read. Rules that were made by hand (nft, iptables) only root sees. */
-export function activeFirewalls(): readonly string[] {
-  if (process.platform !== 'linux') return []
+/**
+ * Those that say so in files that all may read; rules that were made by hand (nft, iptables) only root sees. Undefined on other
+ * systems than Linux.
+ */
+export function activeFirewalls(): readonly string[] | undefined {
+  if (process.platform !== 'linux') return undefined
   const isUfwOn = /^ENABLED=yes$/m.test(read('/etc/ufw/ufw.conf'))
   const isFirewalldOn = existsSync('/run/firewalld.pid') || existsSync('/run/firewalld')
   return [...(isUfwOn ? ['ufw'] : []), ...(isFirewalldOn ? ['firewalld'] : [])]
