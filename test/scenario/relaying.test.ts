@@ -100,6 +100,8 @@ describe('a peer that volunteers', () => {
       const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers)
       const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers)
       await stage.met([ada, bob])
+      const told: string[] = []
+      for (const room of [ada, bob]) room.on('warning', ({ code, message }) => told.push(`${code}: ${message}`))
       const [peer, heard] = [peerOf(ada, bob), heardBy(bob)]
       for (let i = 0; i < 8; i++) await peer.send(new Uint8Array(100_000), { receipt: true })
       expect(heard).toHaveLength(8)
@@ -111,6 +113,8 @@ describe('a peer that volunteers', () => {
         expect.stringMatching(/ of 1000000 bytes that may be relayed are used$/),
         'the 1000000 bytes that may be relayed are used up',
       ])
+      const noMore = "limit-reached: the relay 'relay' relays no more: its budget or its places are used up"
+      expect(told).toEqual([noMore, noMore])
       expect(relay.relayed.bytes).toBeLessThan(1_200_000)
       expect(relay.relayed.pairs).toEqual([])
     })

@@ -7,11 +7,13 @@
  */
 
 import { EarshotError } from '../../errors.ts'
+import type { ByteStream } from '../../messaging/open-stream.ts'
 import type { AnswerFunction } from '../../messaging/received-questions.ts'
 import type { AcceptFunction } from '../../messaging/streams.ts'
 import { encodeValue } from '../../messaging/value.ts'
 import type { Clock } from '../../platform/clock.ts'
 import type { TcpConnection } from '../../platform/network.ts'
+import { Notices } from '../../rendezvous/notices.ts'
 import { RelayBudget } from '../internet/relay-budget.ts'
 import type { Peer } from '../peer.ts'
 import { Carrier } from './carrier.ts'
@@ -53,11 +55,13 @@ export class Relaying {
   readonly #topics: LetterTopics
   /** As a rendezvous for our own traversals. */
   readonly commonPeers: CommonPeers
+  readonly #notices: Notices
   #onRelayed: OnRelayed | undefined
 
   constructor(options: RelayingOptions) {
     this.#options = options
     const { clock, key, service, budgetBytes, room } = options
+    this.#notices = new Notices(clock)
     this.#topics = new LetterTopics(clock, key, service)
     const ways = {
       peerIds: () => this.#here().map(({ id }) => id),
@@ -111,7 +115,7 @@ export class Relaying {
     if (name !== RELAYED || !onRelayed) return undefined
     return stream => {
       const fromId = readId(stream.header, 'from')
-      onRelayed(fromId, new StreamConnection(stream, endsOf(stream.from)), stream.from.id)
+      onRelayed(fromId, this.#connection(stream, stream.from), stream.from.id)
     }
   }
 
@@ -121,7 +125,7 @@ export class Relaying {
     if (!relay || !isDirect(relay)) return undefined
     try {
       const stream = relay.messenger.open(RELAY, encodeValue({ to: toId }), undefined)
-      return new StreamConnection(stream, endsOf(relay))
+      return this.#connection(stream, relay)
     } catch (error) {
       // The program has as many streams to it as there may be.
       if (error instanceof EarshotError) return undefined
@@ -149,6 +153,13 @@ export class Relaying {
     this.commonPeers.onPeerGone(id)
   }
 
+  #connection(stream: ByteStream, relay: Peer): StreamConnection {
+    return new StreamConnection(stream, endsOf(relay), ({ reason }) => {
+      if (reason !== 'limit-reached') return
+      this.#notices.report(relay.id, () => this.#options.room.onWarning(exhausted(relay)))
+    })
+  }
+
   #here(): Peer[] {
     return [...this.#options.room.peers()].filter(({ state }) => state === 'here')
   }
@@ -162,6 +173,12 @@ export class Relaying {
 
 function isDirect(peer: Peer | undefined): boolean {
   return peer?.state === 'here' && peer.messenger.session.path.connection.route.kind !== 'relay'
+}
+
+function exhausted({ name }: Peer): EarshotError {
+  return new EarshotError('limit-reached', `the relay '${name}' relays no more: its budget or its places are used up`, {
+    hint: 'Another relay, or a direct path, keeps the connection.',
+  })
 }
 
 function endsOf({ messenger }: Peer): Pick<TcpConnection, 'local' | 'remote'> {

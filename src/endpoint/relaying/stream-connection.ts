@@ -9,6 +9,7 @@ export class StreamConnection implements TcpConnection {
   readonly remote: SocketAddress
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>
+  readonly #onBroken: (error: EarshotError) => void
   #handlers: TcpHandlers | undefined
   #isPaused = false
   #resumed: (() => void) | undefined
@@ -16,8 +17,16 @@ export class StreamConnection implements TcpConnection {
   #hasSentEnd = false
   #isClosed = false
 
-  /** @param ends the addresses of the connection to the relay */
-  constructor({ readable, writable }: ByteStream, ends: { local: SocketAddress; remote: SocketAddress }) {
+  /**
+   * @param ends the addresses of the connection to the relay
+   * @param onBroken is told why it ended, where that was not in order
+   */
+  constructor(
+    { readable, writable }: ByteStream,
+    ends: { local: SocketAddress; remote: SocketAddress },
+    onBroken: (error: EarshotError) => void = ignore,
+  ) {
+    this.#onBroken = onBroken
     this.local = ends.local
     this.remote = ends.remote
     this.#reader = readable.getReader()
@@ -104,6 +113,7 @@ export class StreamConnection implements TcpConnection {
     this.#isClosed = true
     this.resume()
     const error = reason === undefined ? undefined : asEarshotError(reason)
+    if (error) this.#onBroken(error)
     const word = error ?? new EarshotError('closed', 'the connection was closed')
     if (!this.#hasEnded) this.#reader.cancel(word).catch(ignore)
     this.#writer.abort(word).catch(ignore)
