@@ -235,6 +235,8 @@ export const MAX_SIGNALS_PER_SECOND_PER_SENDER = 16
 export const MAX_REMEMBERED_SIGNALS = 32_768
 /** Peers whose rate is remembered, the one silent longest forgotten first. */
 export const MAX_SIGNAL_SENDERS = 2_048
+/** Peers of a group who are asked a second whether they are there still, since a common peer says that they are gone. */
+export const MAX_DOUBTS_PER_SECOND = 1
 /** Peers of a group whose presence is remembered; further ones are not taken until others are gone. */
 export const MAX_GROUP_MEMBERS = 1_024
 /** Ids that one room asks for by name. */

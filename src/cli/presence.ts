@@ -72,8 +72,8 @@ export function presenceEvent({ path, ...peer }: PresentPeer): Readonly<Record<s
 
 function row({ room, id, name, addresses, via, path }: PresentPeer): string[] {
   const { kind, interface: interfaceName, remote, rttMs } = path() ?? {}
-  // Over the rendezvous nobody says where they are.
-  const nowhere = via === 'rendezvous' ? 'over the rendezvous' : ''
+  // There nobody says where they are.
+  const nowhere = via === 'rendezvous' ? 'over the rendezvous' : via === 'peer' ? 'by a common peer' : ''
   const [first = nowhere, ...others] = remote === undefined ? addresses : [remote]
   return [
     printableName(room),

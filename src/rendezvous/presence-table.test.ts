@@ -9,6 +9,7 @@ function stage() {
   const table = new PresenceTable({
     clock: net.host('ada').network.clock,
     service: 'chat',
+    via: 'rendezvous',
     handlers: {
       onSighting: ({ id, name, instance }) => events.push(`${id} ${name} ${instance.slice(0, 2)}`),
       onLost: id => events.push(`lost ${id}`),
@@ -69,5 +70,24 @@ test('a full table takes nobody else, and keeps those it has', () => {
   announce('0', 2, 'y')
   expect(events.slice(MAX_GROUP_MEMBERS)).toEqual(['full', '0 y 01'])
   expect(table.size).toBe(MAX_GROUP_MEMBERS)
+  table.close()
+})
+
+test('who was asked alone is gone after ten seconds without an answer', async () => {
+  const { net, events, table, announce } = stage()
+  announce('bob', 1, 'bob')
+  announce('cid', 1, 'cid')
+  table.onAskedAlone('bob')
+  table.onAskedAlone('cid')
+  table.onAskedAlone('dan')
+  await net.advance(5_000)
+  announce('cid', 2, 'cid')
+  await net.advance(4_999)
+  expect(events).toHaveLength(2)
+  await net.advance(2)
+  expect(events.slice(2)).toEqual(['lost bob'])
+  expect([table.has('bob'), table.has('cid')]).toEqual([false, true])
+  await net.advance(PRESENCE_TIMEOUT_MS)
+  expect(events.slice(3)).toEqual(['lost cid'])
   table.close()
 })

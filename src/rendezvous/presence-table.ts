@@ -5,16 +5,20 @@ import { MAX_GROUP_MEMBERS, MAX_REMEMBERED_GOODBYES, PRESENCE_TIMEOUT_MS } from 
 import type { Clock, Timer } from '../platform/clock.ts'
 import type { Announcement } from './presence-body.ts'
 
-/** A peer seen over the rendezvous. It has no addresses: candidates are exchanged by messages. */
+/** A peer seen over brokers or common peers. It has no addresses: candidates are exchanged by messages. */
 export interface PresentPeer extends Sighting {
-  readonly via: 'rendezvous'
+  readonly via: PresenceWay
   /** 16 characters of hexadecimal; a peer that was started again has others. */
   readonly instance: string
 }
 
+/** 'peer': others whom we both are connected to have told. */
+export type PresenceWay = 'rendezvous' | 'peer'
+
 export interface PresenceTableOptions {
   readonly clock: Clock
   readonly service: string
+  readonly via: PresenceWay
   readonly handlers: Pick<DiscoveryHandlers, 'onLost'> & { onSighting(peer: PresentPeer): void }
   /** No broker is up: silence means nothing. */
   isDeaf(): boolean
@@ -29,8 +33,9 @@ interface Entry {
   readonly until: number
 }
 
-/** Whoever is there says so within this time after having been asked. */
+/** Whoever is there says so within this time after everybody was asked, and after having been asked alone. */
 const PROOF_MS = 60_000
+const SINGLE_PROOF_MS = 10_000
 
 export class PresenceTable {
   readonly #options: PresenceTableOptions
@@ -58,9 +63,9 @@ export class PresenceTable {
       this.#options.onFull()
       return
     }
-    const { service, clock, handlers } = this.#options
+    const { service, clock, via, handlers } = this.#options
     const hex = Buffer.from(instance).toString('hex')
-    const peer: PresentPeer = { service, id, name, info, addresses: [], via: 'rendezvous', instance: hex }
+    const peer: PresentPeer = { service, id, name, info, addresses: [], via, instance: hex }
     this.#entries.set(id, { peer, time, until: clock.now() + PRESENCE_TIMEOUT_MS })
     this.#schedule()
     if (known === undefined || !isSame(known.peer, peer)) handlers.onSighting(peer)
@@ -81,6 +86,21 @@ export class PresenceTable {
     for (const [id, entry] of this.#entries)
       if (entry.until < provenBy) this.#entries.set(id, { ...entry, until: provenBy })
     this.#schedule()
+  }
+
+  /** This one has been asked, and is gone if it does not answer. */
+  onAskedAlone(id: string): void {
+    const entry = this.#entries.get(id)
+    if (!entry) return
+    const until = Math.min(entry.until, this.#options.clock.now() + SINGLE_PROOF_MS)
+    this.#entries.set(id, { ...entry, until })
+    this.#timer?.cancel()
+    this.#timer = undefined
+    this.#schedule()
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id)
   }
 
   /** Tells that it is lost, where it was there. */

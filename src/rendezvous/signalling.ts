@@ -18,6 +18,7 @@ import { parsePeerId } from '../identity/peer-id.ts'
 import {
   CLOSE_FLUSH_MS,
   MAX_BROKERS,
+  MAX_DOUBTS_PER_SECOND,
   MAX_GROUP_MEMBERS,
   MAX_SIGNAL_BYTES,
   MAX_SIGNAL_SENDERS,
@@ -30,11 +31,11 @@ import type { Random } from '../platform/random.ts'
 import { Notices } from './notices.ts'
 import { Paced } from './paced.ts'
 import { encodeAnnouncement, INSTANCE_BYTES } from './presence-body.ts'
-import { PresenceTable, type PresentPeer } from './presence-table.ts'
+import { PresenceTable, type PresenceWay, type PresentPeer } from './presence-table.ts'
 import type { RendezvousHealth } from './rendezvous.ts'
 import type { RendezvousPool } from './rendezvous-pool.ts'
 import { SignalChannel, type VerifiedSignal } from './signal-channel.ts'
-import { TokenBuckets } from './token-bucket.ts'
+import { TokenBucket, TokenBuckets } from './token-bucket.ts'
 
 export interface SignallingHandlers extends DiscoveryHandlers {
   /** A peer appeared, was started again, or what is known of it changed. */
@@ -53,6 +54,8 @@ export interface SignallingOptions {
   /** Shared by as many rooms as like: whoever made it closes it, after them. */
   readonly rendezvous: Pick<RendezvousPool, 'publish' | 'subscribe' | 'watchHealth' | 'isUp'>
   readonly handlers: SignallingHandlers
+  /** How sightings say that they came. @default 'rendezvous' */
+  readonly via?: PresenceWay
 }
 
 /** So many are answered one by one; for more the group is told once. */
@@ -72,6 +75,7 @@ export class Signalling implements Discovery {
   readonly #notices: Notices
   /** How fast single peers take messages. */
   readonly #receivers: TokenBuckets
+  readonly #doubts: TokenBucket
   readonly #watched = new Set<string>()
   /** Who asked and has not been answered. */
   readonly #askers = new Set<string>()
@@ -86,7 +90,7 @@ export class Signalling implements Discovery {
 
   constructor(options: SignallingOptions) {
     this.#options = options
-    const { clock, random, identity, service, roomKey, rendezvous, handlers } = options
+    const { clock, random, identity, service, roomKey, rendezvous, handlers, via = 'rendezvous' } = options
     this.#instance = random.bytes(INSTANCE_BYTES)
     this.#channel = new SignalChannel({
       clock,
@@ -100,6 +104,7 @@ export class Signalling implements Discovery {
     this.#presence = new PresenceTable({
       clock,
       service,
+      via,
       handlers,
       isDeaf: () => !rendezvous.isUp,
       onFull: () => this.#onFull(),
@@ -111,6 +116,7 @@ export class Signalling implements Discovery {
       burst: 4 * MAX_SIGNALS_PER_SECOND_PER_SENDER,
       maxKeys: MAX_SIGNAL_SENDERS,
     })
+    this.#doubts = new TokenBucket({ clock, perSecond: MAX_DOUBTS_PER_SECOND, burst: 16 * MAX_DOUBTS_PER_SECOND })
     // Brokers that come up one after the other are greeted at once, one that comes and goes is not.
     this.#greeting = new Paced({ clock, perSecond: 0.2, burst: MAX_BROKERS }, () => this.#greet())
     this.#announcing = new Paced({ clock, perSecond: 1, burst: 4 }, () => this.#announce())
@@ -173,6 +179,13 @@ export class Signalling implements Discovery {
       throw new EarshotError('limit-reached', text, { retryAfterMs: receiver.waitMs })
     }
     await this.#channel.sendTo(toId, 'message', bytes)
+  }
+
+  /** Somebody says that this peer is gone: it is asked, and where it does not answer that is believed. */
+  doubt(id: string): void {
+    if (!this.#presence.has(id) || this.#closing || !this.#doubts.take()) return
+    void this.#tell(id, 'ask', NOTHING)
+    this.#presence.onAskedAlone(id)
   }
 
   /** Says goodbye, which takes 0.8 s at most. Idempotent. */

@@ -3,9 +3,10 @@
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { Carrier } from '../../src/endpoint/relaying/carrier.ts'
 import { RelayDesk } from '../../src/endpoint/relaying/relay-desk.ts'
-import type { Letter } from '../../src/endpoint/relaying/words.ts'
+import { GONE, type Letter } from '../../src/endpoint/relaying/words.ts'
 import type { EarshotError, Room } from '../../src/index.ts'
 import type { ByteStream } from '../../src/messaging/open-stream.ts'
+import { encodeValue } from '../../src/messaging/value.ts'
 import { InternetStage, type JoinFar } from './internet-stage.ts'
 import { failureOf, heardBy, peerOf } from './stage.ts'
 
@@ -186,6 +187,24 @@ describe('a common peer that', () => {
       })
       const { ada, bob } = await joinPair(stage, [mallory, relay])
       await stage.met([ada, bob], 60_000)
+    })
+  })
+
+  test('says that others are gone who are not is not believed', async () => {
+    await InternetStage.play({}, async stage => {
+      const relay = await joinRelay(stage, 'mallory')
+      const { ada, bob } = await joinPair(stage, [relay], { internet: { ...FAR.internet, direct: 'only' } })
+      const news: string[] = []
+      ada.on('found', ({ id }) => id === bob.self.id && news.push('found'))
+      ada.on('lost', () => news.push('lost'))
+      await stage.until(() => news.length === 1)
+      const { messenger } = peerOf(relay, ada)
+      const lie = encodeValue({ id: bob.self.id })
+      for (let i = 0; i < 50; i++) {
+        await messenger.ask(GONE, lie, { timeoutMs: 1_000, signal: undefined })
+        await stage.net.advance(2_000)
+      }
+      expect(news).toEqual(['found'])
     })
   })
 

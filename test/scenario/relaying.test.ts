@@ -216,6 +216,28 @@ describe('a peer that volunteers', () => {
     })
   })
 
+  test('tells of those who come and who go, also of those who go without a word', async () => {
+    await InternetStage.play({}, async stage => {
+      const { peers } = await volunteer(stage)
+      const only = { internet: { direct: 'only' } } as const
+      const ada = await alone(stage, stage.behind('ada', 'symmetric'), peers, only)
+      const news: string[] = []
+      ada.on('found', ({ name, via, info }) => name !== 'relay' && news.push(`found ${name} ${via} ${info}`))
+      ada.on('lost', ({ name }) => news.push(`lost ${name}`))
+      const bob = await alone(stage, stage.behind('bob', 'symmetric'), peers, { ...only, info: 'hi' })
+      const host = stage.behind('eve', 'symmetric')
+      const program = host.launch()
+      await alone(stage, host, peers, { ...only, on: program })
+      await stage.until(() => news.length === 2)
+      expect(news).toEqual(['found bob peer hi', 'found eve peer undefined'])
+      await bob.close()
+      await stage.until(() => news.length === 3, 15_000)
+      stage.kill(program)
+      await stage.until(() => news.length === 4, 90_000)
+      expect(news.slice(2)).toEqual(['lost bob', 'lost eve'])
+    })
+  })
+
   test('is not used by those who want direct paths only', async () => {
     await InternetStage.play({}, async stage => {
       const { room: relay, peers } = await volunteer(stage)

@@ -16,6 +16,8 @@ import { RetrySchedule } from '../../platform/retry-schedule.ts'
  * connection is there by then.
  */
 const COURTESY_MS = 100
+/** Ways that see peers beyond the local networks. */
+const FAR_WAYS: readonly string[] = ['rendezvous', 'peer']
 /** What is seen of a peer may change as often as somebody likes, but leads to one dial in this time at most. */
 const SHORTEST_REDIAL_MS = 1_000
 /** A peer whose connection broke is dialled again sooner. */
@@ -95,7 +97,7 @@ export class Seeker {
     // What changed may be just what kept us from connecting.
     prospect.schedule.reset()
     // Over the Internet two who begin at the same time find each other's paths sooner.
-    this.#schedule(prospect, sighting.via === 'rendezvous' ? 0 : this.#courtesyMs(sighting.id))
+    this.#schedule(prospect, FAR_WAYS.includes(sighting.via) ? 0 : this.#courtesyMs(sighting.id))
     return known === undefined
   }
 

@@ -132,7 +132,15 @@ export class Internet implements Discovery {
     const viaPeers = (handlers: DiscoveryHandlers) => {
       const rendezvous = room.relaying.commonPeers
       const roomKey = options.letterKey
-      return new Signalling({ ...channel, roomKey, rendezvous, handlers: { ...bound(handlers), onMessage } })
+      const signalling = new Signalling({
+        ...channel,
+        roomKey,
+        rendezvous,
+        via: 'peer',
+        handlers: { ...bound(handlers), onMessage },
+      })
+      rendezvous.watchDoubts(id => signalling.doubt(id))
+      return signalling
     }
     const rendezvous = settings.rendezvous.map(open => open())
     if (rendezvous.length === 0) {

@@ -52,6 +52,11 @@ export class Carrier {
     else await this.#carryToOne(letter, fromId)
   }
 
+  /** Those to whom we tell of others. */
+  takeCopies(): readonly string[] {
+    return this.#room.peerIds().filter(id => this.#audience?.has(id) && this.#copies.take())
+  }
+
   async #carryToOne(letter: Letter, fromId: string): Promise<void> {
     const id = this.#topics.ownerOf(letter.topic, this.#room.peerIds())
     if (id === undefined || id === fromId) throw new EarshotError('unknown-peer', 'no peer of ours is meant')

@@ -110,6 +110,17 @@ test('who relays is news once', () => {
   expect(news).toHaveLength(2)
 })
 
+test('that somebody is gone is heard of those who relay only', () => {
+  const { peers, ids } = stage(2)
+  const doubted: string[] = []
+  peers.onGone(BOB, ids[0]!)
+  peers.watchDoubts(id => doubted.push(id))
+  peers.onVolunteer(ids[0]!)
+  peers.onGone(BOB, ids[0]!)
+  peers.onGone(BOB, ids[1]!)
+  expect(doubted).toEqual([BOB])
+})
+
 test('letters reach who listens on their topic, as their own bytes', () => {
   const { peers, toBob, toAll } = stage(1)
   const heard: Uint8Array[] = []

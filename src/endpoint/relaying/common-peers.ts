@@ -41,6 +41,8 @@ export class CommonPeers implements Pick<RendezvousPool, 'publish' | 'subscribe'
   readonly #subscribers = new Map<string, Set<OnLetter>>()
   readonly #watchers = new Set<(health: RendezvousHealth) => void>()
 
+  #onDoubt: ((id: string) => void) | undefined
+
   constructor(clock: Clock, topics: LetterTopics, room: CommonPeersRoom) {
     this.#clock = clock
     this.#topics = topics
@@ -67,6 +69,15 @@ export class CommonPeers implements Pick<RendezvousPool, 'publish' | 'subscribe'
 
   onPeerGone(id: string): void {
     this.#volunteers.delete(id)
+  }
+
+  /** Calls `onDoubt` for a peer who is gone, says one that relays. */
+  watchDoubts(onDoubt: (id: string) => void): void {
+    this.#onDoubt = onDoubt
+  }
+
+  onGone(id: string, byId: string): void {
+    if (this.#volunteers.has(byId)) this.#onDoubt?.(id)
   }
 
   /** A peer handed us a letter. Throws `limit-reached` where these are too many: opening one costs a key agreement. */

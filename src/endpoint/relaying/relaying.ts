@@ -21,7 +21,7 @@ import { CommonPeers } from './common-peers.ts'
 import { LetterTopics } from './letter-topics.ts'
 import { RelayDesk, type RelayedPair } from './relay-desk.ts'
 import { StreamConnection } from './stream-connection.ts'
-import { CARRIED, CARRY, RELAY, RELAYED, readId, readLetter, VOLUNTEER } from './words.ts'
+import { CARRIED, CARRY, GONE, RELAY, RELAYED, readId, readLetter, VOLUNTEER } from './words.ts'
 
 export interface RelayingRoom {
   peers(): Iterable<Peer>
@@ -104,6 +104,7 @@ export class Relaying {
     if (name === CARRY) return (question, { from }) => this.#carrier.carry(question, from.id)
     if (!this.#onRelayed) return undefined
     if (name === CARRIED) return (question, { from }) => this.commonPeers.onLetter(readLetter(question), from.id)
+    if (name === GONE) return (question, { from }) => this.commonPeers.onGone(readId(question, 'id'), from.id)
     if (name === VOLUNTEER) return (_, { from }) => this.commonPeers.onVolunteer(from.id)
     return undefined
   }
@@ -148,7 +149,9 @@ export class Relaying {
   }
 
   onPeerGone(id: string): void {
-    this.#audience.delete(id)
+    // It may have gone without a word, and of those who go by themselves few words arrive.
+    if (this.#audience.delete(id))
+      for (const to of this.#carrier.takeCopies()) this.#ask(to, GONE, { id }).catch(() => {})
     this.#topics.forget(id)
     this.commonPeers.onPeerGone(id)
   }

@@ -42,7 +42,12 @@ test('an id is read as it was written', () => {
 })
 
 test('whatever else comes is a letter or an id after all, or is refused', () => {
-  const read = [readLetter, (value: unknown) => readId(value, 'to'), (value: unknown) => readId(value, 'from')]
+  const read = [
+    readLetter,
+    (value: unknown) => readId(value, 'to'),
+    (value: unknown) => readId(value, 'from'),
+    (value: unknown) => readId(value, 'id'),
+  ]
   fc.assert(
     fc.property(values, fc.constantFrom(...read), (value, reader) => {
       try {
@@ -68,5 +73,5 @@ test.each([
 })
 
 test.each([[{}], [{ to: 7 }], [{ to: 'bob' }], [undefined], ['bob']])('%j leads to nobody', header => {
-  expect(() => readId(header, 'to')).toThrow('the header of a relayed stream is malformed')
+  expect(() => readId(header, 'to')).toThrow('the id of a peer is malformed')
 })

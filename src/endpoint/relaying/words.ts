@@ -7,6 +7,8 @@ import { isTopic } from '../../rendezvous/topic.ts'
 
 /** A volunteer says that it relays. Who answers wants to be told of others. */
 export const VOLUNTEER = 'earshot:volunteer'
+/** A volunteer says that one of those of whom it told is gone. */
+export const GONE = 'earshot:gone'
 /** Carry this to whom it concerns. */
 export const CARRY = 'earshot:carry'
 /** Somebody else's, for you. */
@@ -30,10 +32,10 @@ export function readLetter(value: unknown): Letter {
   return { topic, packet }
 }
 
-/** The id in the header of a stream. Throws `invalid-data`. */
-export function readId(header: unknown, field: 'to' | 'from'): string {
+/** The id in the header of a stream, or in a question. Throws `invalid-data`. */
+export function readId(header: unknown, field: 'to' | 'from' | 'id'): string {
   const id = fieldsOf(header)[field]
-  if (typeof id !== 'string' || parsePeerId(id) === undefined) throw malformed('the header of a relayed stream')
+  if (typeof id !== 'string' || parsePeerId(id) === undefined) throw malformed('the id of a peer')
   return id
 }
 
