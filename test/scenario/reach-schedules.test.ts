@@ -12,7 +12,7 @@ import type { SimulatedProgram } from '../../src/testing/simulated-program.ts'
 import { areAllTogether, checkDelivery, Program } from './delivery-model.ts'
 import { InternetStage } from './internet-stage.ts'
 
-const RUNS = Number(process.env['HOURS'] ?? 4)
+const RUNS = Number(process.env['HOURS'] ?? 3)
 const NAMES = ['ada', 'bob', 'eve', 'kim']
 const HOUR_MS = 3_600_000
 
