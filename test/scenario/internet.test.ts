@@ -379,4 +379,25 @@ describe('why', () => {
       expect(heard.length).toBeLessThan(12)
     })
   })
+
+  test('a spent budget does not make a room that hides its addresses tell them', async () => {
+    await InternetStage.play({}, async stage => {
+      await stage.serveStun()
+      await stage.serveTurn()
+      const hidden = { internet: { direct: 'never', relayBudgetBytes: 200_000 } } as const
+      const ada = await stage.join(stage.behind('ada', 'full-cone'), hidden)
+      const bob = await stage.join(stage.behind('bob', 'full-cone'))
+      await stage.met([ada, bob])
+      const peer = peerOf(ada, bob)
+      expect(peer.path.kind).toBe('relay')
+      peer.send(new Uint8Array(300_000)).catch(() => {})
+      await stage.until(() => peer.state === 'away')
+      await stage.net.advance(15_000)
+      const report = ada.connectivity(bob.self.id)
+      expect(report?.direct).toBe('never')
+      // What a relay has to know to let us in is told, and no address of ours.
+      expect(report?.candidates.local.filter(({ type }) => type === 'host')).toEqual([])
+      expect(peer.state).toBe('away')
+    })
+  })
 })

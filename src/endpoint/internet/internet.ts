@@ -77,7 +77,7 @@ interface Reached {
   /** Messages sent by our traversal. */
   sentCount: number
   /** When records last changed to another path. */
-  directSince: number
+  pathSince: number
 }
 
 /** A session over the LAN may stand on one side sooner than on the other. */
@@ -243,7 +243,7 @@ export class Internet implements Discovery {
     this.offers.onPath(id)
     const reached = this.#reached.get(id)
     if (!reached) return
-    reached.directSince = this.#options.platform.clock.now()
+    reached.pathSince = this.#options.platform.clock.now()
     this.#review(id, RELAY_LINGER_MS)
   }
 
@@ -332,7 +332,7 @@ export class Internet implements Discovery {
       traversal,
       review: undefined,
       begunAt: now,
-      directSince: now,
+      pathSince: now,
       sentCount: 0,
       relayRound: 0,
     }
@@ -349,7 +349,8 @@ export class Internet implements Discovery {
       platform,
       stun,
       turn: this.#budget.isSpent ? [] : turn,
-      direct: this.#budget.isSpent ? 'only' : direct,
+      // Who does not want to tell addresses does not do so for want of a relay.
+      direct: this.#budget.isSpent && direct !== 'never' ? 'only' : direct,
       keepAliveMs: settings.keepAliveMs,
       giveUpMs: settings.giveUpMs,
       trustedCertificates,
@@ -400,7 +401,7 @@ export class Internet implements Discovery {
 
   /** What is direct for a while needs no relay beside it. */
   #endRelays(id: string, traversal: Traversal): void {
-    const directMs = this.#options.platform.clock.now() - this.#reached.get(id)!.directSince
+    const directMs = this.#options.platform.clock.now() - this.#reached.get(id)!.pathSince
     if (!traversal.isRelayed) return
     if (directMs >= RELAY_LINGER_MS) traversal.endRelays()
     else this.#review(id, RELAY_LINGER_MS)
